@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"runtime"
+	"sync"
+	"time"
+)
+
+// yield has the goroutines hand the P round; an operation is one yield.
+func yield(goroutines, n int) {
+	var wg sync.WaitGroup
+	wg.Add(goroutines)
+	for i := 0; i < goroutines; i++ {
+		go func() {
+			for k := 0; k < n/goroutines; k++ {
+				runtime.Gosched()
+			}
+			wg.Done()
+		}()
+	}
+	wg.Wait()
+}
+
+const batch = 1000
+
+// spawnJoin starts n goroutines that do nothing but report, and waits for them.
+func spawnJoin(n int) {
+	var wg sync.WaitGroup
+	wg.Add(n)
+	for i := 0; i < n; i++ {
+		go wg.Done()
+	}
+	wg.Wait()
+}
+
+func spawnBatch(n int) {
+	for i := 0; i < 10; i++ {
+		spawnJoin(batch)
+	}
+	repeat("SpawnBatch", n, func() {
+		for i := 0; i < n/batch; i++ {
+			spawnJoin(batch)
+		}
+	})
+}
+
+func spawnMillion(n int) {
+	row("SpawnMillionCold", n, measure(func() { spawnJoin(n) }))
+	repeat("SpawnMillionAgain", n, func() { spawnJoin(n) })
+}
+
+// pingPong sends a value there and back over two unbuffered channels.
+func pingPong(n int) {
+	there, back := make(chan int64), make(chan int64)
+	go func() {
+		for v := range there {
+			back <- v + 1
+		}
+		close(back)
+	}()
+	v := int64(0)
+	for i := 0; i < n; i++ {
+		there <- v
+		v = <-back
+	}
+	close(there)
+	check(v == int64(n), "ping-pong lost count")
+}
+
+// channel moves n numbers from pairs producers to pairs consumers.
+func channel(n, pairs int) {
+	c := make(chan int64, 128)
+	var producers, consumers sync.WaitGroup
+	sums := make([]int64, pairs)
+	producers.Add(pairs)
+	consumers.Add(pairs)
+	for i := 0; i < pairs; i++ {
+		go func() {
+			for k := 0; k < n/pairs; k++ {
+				c <- int64(k)
+			}
+			producers.Done()
+		}()
+		go func(sum *int64) {
+			s := int64(0)
+			for v := range c {
+				s += v
+			}
+			*sum = s
+			consumers.Done()
+		}(&sums[i])
+	}
+	producers.Wait()
+	close(c)
+	consumers.Wait()
+	each, total := int64(n/pairs), int64(0)
+	for _, s := range sums {
+		total += s
+	}
+	check(total == int64(pairs)*each*(each-1)/2, "the channel lost a value")
+}
+
+// mutex has the goroutines take turns at one counter without yielding in between.
+func mutex(n, goroutines int) {
+	var wg sync.WaitGroup
+	var lock sync.Mutex
+	counter := 0
+	wg.Add(goroutines)
+	for i := 0; i < goroutines; i++ {
+		go func() {
+			for k := 0; k < n/goroutines; k++ {
+				lock.Lock()
+				counter++
+				lock.Unlock()
+			}
+			wg.Done()
+		}()
+	}
+	wg.Wait()
+	check(counter == n/goroutines*goroutines, "the mutex let two in")
+}
+
+// sleepers has goroutine i sleep 1 + i mod 100 milliseconds, all at once.
+func sleepers(n int) {
+	for r := 0; r < *count; r++ {
+		wholeRow("Sleep100k", measure(func() {
+			var wg sync.WaitGroup
+			wg.Add(n)
+			for i := 0; i < n; i++ {
+				go func(d time.Duration) {
+					time.Sleep(d)
+					wg.Done()
+				}(time.Duration(1+i%100) * time.Millisecond)
+			}
+			wg.Wait()
+		}))
+	}
+}
+
+func skynetNode(up chan<- int64, first, size int64) {
+	if size == 1 {
+		up <- first
+		return
+	}
+	down := make(chan int64)
+	sum := int64(0)
+	for i := int64(0); i < 10; i++ {
+		go skynetNode(down, first+i*(size/10), size/10)
+	}
+	for i := 0; i < 10; i++ {
+		sum += <-down
+	}
+	up <- sum
+}
+
+func skynetRow(n int) {
+	size := int64(n)
+	for r := 0; r < *count; r++ {
+		sum := int64(0)
+		wholeRow("Skynet", measure(func() {
+			up := make(chan int64)
+			go skynetNode(up, 0, size)
+			sum = <-up
+		}))
+		check(sum == size*(size-1)/2, "skynet got the wrong sum")
+	}
+}
+
+// sieve returns the nth prime; its goroutines stay blocked, as in the classic program.
+func sieve(n int) int64 {
+	c := make(chan int64)
+	go func(out chan<- int64) {
+		for i := int64(2); ; i++ {
+			out <- i
+		}
+	}(c)
+	prime := int64(0)
+	for i := 0; i < n; i++ {
+		prime = <-c
+		if i == n-1 {
+			break
+		}
+		next := make(chan int64)
+		go func(in <-chan int64, out chan<- int64, prime int64) {
+			for {
+				if v := <-in; v%prime != 0 {
+					out <- v
+				}
+			}
+		}(c, next, prime)
+		c = next
+	}
+	return prime
+}
+
+func sieveRow(n int) {
+	for r := 0; r < *count; r++ {
+		prime := int64(0)
+		wholeRow("Sieve", measure(func() { prime = sieve(n) }))
+		check(n != 2000 || prime == 17389, "the sieve got a wrong prime")
+	}
+}
