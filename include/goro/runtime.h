@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * goro/runtime.h: starting and stopping the runtime.
+ *
+ * The three facts that each declaration in goro's headers gives: whether the call parks (the goroutine
+ * sleeps, its thread goes on with others), from where it may be called (a goroutine, any thread, a
+ * signal handler), and the errors, as negative errno values. errno itself is never used: after a call
+ * that can park, a goroutine may be on another thread, where the address of errno is another one.
+ */
+#ifndef GORO_RUNTIME_H
+#define GORO_RUNTIME_H
+
+#include <goro/attr.h>
+#include <stddef.h>
+#include <stdint.h>
+
+GORO_BEGIN_DECLS
+
+/* The main goroutine's function; what it returns, goro_run() returns. */
+typedef int (*goro_main_fn)(void *arg);
+
+/* Values of goro_config.backend. */
+#define GORO_BACKEND_AUTO 0u  /* probe: io_uring if it works here, else epoll */
+#define GORO_BACKEND_URING 1u /* io_uring or fail with the probe's error */
+#define GORO_BACKEND_EPOLL 2u
+
+/* Bits of goro_config.flags. */
+#define GORO_NO_SIGNALS 1u /* install no handler for SIGSEGV, SIGBUS, SIGFPE and SIGQUIT */
+
+/*
+ * How the runtime is to be set up. Zero means the default for every field. New fields are only
+ * appended: a smaller size than ours is taken as the rest being zero, a larger one is -E2BIG if
+ * the part that we do not know is not zero.
+ */
+struct goro_config {
+	uint32_t size;	     /* sizeof(struct goro_config), set by GORO_CONFIG_INIT */
+	uint32_t flags;	     /* GORO_NO_... */
+	uint32_t maxprocs;   /* processors; 0: affinity mask and cgroup quota, or GORO_MAXPROCS */
+	uint32_t backend;    /* GORO_BACKEND_...; 0: GORO_BACKEND in the environment (uring, epoll), else probe */
+	uint64_t stack_size; /* default reserve of a goroutine's stack in bytes; 0: 256 KiB */
+	uint64_t slice_ns;   /* time slice in nanoseconds, 1 to 100 ms; 0: 10 ms */
+};
+#define GORO_CONFIG_INIT { sizeof(struct goro_config), 0, 0, 0, 0, 0 }
+
+/*
+ * Runs fn(arg) as the main goroutine and returns what it returned. When fn returns, the other
+ * goroutines stop where they are; their I/O is cancelled and drained before their stacks go. The
+ * process may call goro_run() again afterwards.
+ * Parks: no, blocks the calling thread, which becomes one of the workers. From: a plain thread.
+ * cfg may be NULL. Errors: -EBUSY the runtime is already running (or called from a goroutine);
+ * -EINVAL fn is NULL or a field of cfg is out of range; -E2BIG cfg has unknown non-zero fields;
+ * -ENOMEM, -EAGAIN no memory or threads; with a forced backend, the error that its probe gave.
+ */
+GORO_API int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg);
+
+/*
+ * The I/O backend in use ("uring" or "epoll") and why it was chosen, as constant strings.
+ * Parks: no. From: any thread. NULL, and *ret_reason untouched, while no runtime runs. ret_reason may be NULL.
+ */
+GORO_API const char *goro_backend(const char **ret_reason);
+
+/*
+ * Runs fn(arg), which may block in the kernel for long, on the calling goroutine but without a
+ * processor: other goroutines go on meanwhile. Returns what fn returned. fn must not use any
+ * call of goro that parks.
+ * Parks: it may wait for a processor at the end. From: any thread (a plain thread just calls fn).
+ */
+GORO_API GORO_PARKS void *goro_blocking(void *(*fn)(void *arg), void *arg);
+
+GORO_END_DECLS
+
+#endif
