@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * probe.h: what this kernel can do, found out by trying.
+ *
+ * One row a feature: identifier, name (for GORO_DISABLE_FEATURES and the report), the function that tries it,
+ * and the file in kernel-notes that tells about it.  A new feature is one row here and one function anywhere:
+ * probe.c declares it.  The function returns 1 if the feature works, else 0 or the negative errno that the
+ * kernel gave; it is called at most a few times, must leave nothing behind, and must not use malloc or stdio.
+ */
+#ifndef GORO_LIB_PROBE_H
+#define GORO_LIB_PROBE_H
+
+#include <stdbool.h>
+
+#define PROBE_TABLE(ROW)									\
+	ROW(GUARD_INSTALL,	"guard-install",	goro__probe_guard_install,	"stacks-and-guards")	\
+	ROW(PROCESS_MADVISE,	"process-madvise",	goro__probe_process_madvise,	"stacks-and-guards")	\
+	ROW(MEMBARRIER,		"membarrier",		goro__probe_membarrier,		"membarrier")
+
+enum feature {
+#define PROBE_ENUM(id, name, fn, note) FEAT_##id,
+	PROBE_TABLE(PROBE_ENUM)
+#undef PROBE_ENUM
+	FEAT_COUNT
+};
+
+/*
+ * Does the kernel have it, and is it not switched off by GORO_DISABLE_FEATURES=name,name,... ("all": each of
+ * them)?  The answer is found at the first call and kept.  Any thread; enters the kernel the first time.
+ */
+bool goro__probe(enum feature f);
+
+/* The same as 1, 0, or the negative errno of the trial; -ECANCELED when switched off. */
+int goro__probe_result(enum feature f);
+
+const char *goro__probe_name(enum feature f);
+const char *goro__probe_note(enum feature f);
+
+/* Write a line for each feature: name, result, kernel-note.  Async-signal-safe but for what a probe itself does. */
+void goro__probe_report(int fd);
+
+/* Forget all answers: the environment has changed, or this is the child of a fork.  For tests. */
+void goro__probe_reset(void);
+
+#endif
