@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * g.h: the record of a goroutine. Layer 4.
+ *
+ * A record is 192 bytes from a slab and outlives its stack: the stack is attached when the goroutine first runs,
+ * so a million spawned ones cost no page of stack, and short ones reuse a hot stack one after another.
+ * Records are recycled and stay mapped until goro_run() returns, so a late wake-up of a goroutine
+ * that has ended reaches a valid record; whoever parks with the token protocol loops on his condition.
+ *
+ * States and who makes each transition:
+ *   G_FREE -> G_RUNNABLE      spawn (the spawner)
+ *   G_RUNNABLE -> G_RUNNING   dispatch (the M that took it off a queue)
+ *   G_RUNNING -> G_WAITING    park (the goroutine itself, before its context is saved)
+ *   G_RUNNING -> G_RUNNABLE   yield
+ *   G_WAITING -> G_RUNNABLE   ready (the waker, once the context is saved: see park.h)
+ *   G_RUNNING -> G_BLOCKED    goro_blocking() (keeps its M, has no P), and back
+ *   G_RUNNING -> G_FREE       exit
+ * The state is for dumps and assertions; no transition is decided by reading it.
+ */
+#ifndef LIB_G_H
+#define LIB_G_H
+
+#include <stdint.h>
+
+#include "attr.h"
+#include "stack.h"
+
+struct m;
+struct p;
+
+enum g_status { G_FREE, G_RUNNABLE, G_RUNNING, G_WAITING, G_BLOCKED };
+
+/* Why a goroutine sleeps; shown in dumps. Add new ones at the end, never reuse one (Go's rule). */
+enum wait_reason {
+	WAIT_NONE,
+	WAIT_SLEEP,
+	WAIT_CHAN_SEND,
+	WAIT_CHAN_RECV,
+	WAIT_CHAN_SEND_NIL,
+	WAIT_CHAN_RECV_NIL,
+	WAIT_SELECT,
+	WAIT_SELECT_NONE,
+	WAIT_MUTEX,
+	WAIT_WAITGROUP,
+	WAIT_SEMA,
+	WAIT_IO_READ,
+	WAIT_IO_WRITE,
+	WAIT_IO_ACCEPT,
+	WAIT_IO_CONNECT,
+	WAIT_IO_CLOSE,
+	WAIT_IO_FILE,
+	WAIT_BLOCKING,
+	WAIT_WORLD,
+	WAIT_NREASONS
+};
+const char *goro__wait_reason_name(enum wait_reason why);
+
+/* Values of g->token, see park.h. */
+enum { TOKEN_NONE, TOKEN_PARKED, TOKEN_NOTIFIED };
+
+/* Bits of g->flags. */
+enum {
+	G_FOREIGN = 1, /* the proxy of a plain thread: it sleeps on m->futex, never on a run queue */
+	G_MAIN = 2,    /* the main goroutine */
+	G_SYSTEM = 4,  /* not counted, not dumped */
+};
+
+#define G_NAME_MAX 15
+
+struct g {
+	struct g *next;	      /* link of the one queue or free list that holds it; owner of that queue */
+	void *sp;	      /* saved context, NULL before the first run; owner: who runs or took it */
+	struct stk stk;	      /* its stack, unattached before the first run */
+	uint64_t id;	      /* written at spawn */
+	uint32_t status;      /* enum g_status; atomic: dumps read it */
+	uint32_t token;	      /* atomic: TOKEN_... */
+	uint8_t wait_reason;  /* enum wait_reason while G_WAITING */
+	uint8_t stk_cls;      /* class of the stack it wants */
+	uint8_t flags;
+	uint8_t nargs, fpmask;	 /* of the function below */
+	uint8_t unused[3];
+	int64_t wait_since;	 /* coarse time when it parked, for dumps */
+	struct m *m;		 /* M it runs on; a foreign proxy's M for ever */
+	struct g *parent_hint;	 /* unused by the core; kept for diagnostics of later layers */
+	uint64_t parent_id;	 /* who spawned it */
+	const void *created_at;	 /* return address of the spawn call */
+	void (*fn)(void);	 /* its function */
+	union {
+		uint64_t arg[8]; /* register images, valid until the first run */
+		struct {
+			void *defers, *panics, *context, *locals; /* of later layers; zeroed at the first run */
+			void *san_fiber, *san_fake;		  /* sanitizers */
+			uint64_t spare[2];
+		} run;
+	};
+	char name[G_NAME_MAX + 1];
+};
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * m.h: the worker thread. Layer 4.
+ *
+ * An M runs the scheduler on the stack that its thread was born with (g0) and goroutines on theirs. A plain thread that calls
+ * the runtime gets an M too, a foreign one: it never has a P, and its curg is a proxy that sleeps on m->futex
+ * where a goroutine would sleep on a queue. So channels and locks know one kind of waiter.
+ */
+#ifndef LIB_M_H
+#define LIB_M_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "g.h"
+#include "lock.h"
+#include "tls.h"
+
+struct p;
+
+/* What is to be done for the goroutine that was left, once its context is saved; by the context that comes next. */
+enum post {
+	POST_NONE,
+	POST_UNLOCK, /* release post_lock: whoever takes it next may ready the goroutine */
+	POST_TOKEN,  /* park by token, or ready it at once if it was notified meanwhile */
+	POST_YIELD,  /* append it to the local queue */
+	POST_INJECT, /* append it to the global queue */
+	POST_DEAD,   /* give back its stack and record */
+};
+
+struct m {
+	struct g *curg;		/* goroutine that runs, or the proxy; NULL on g0 */
+	struct p *p;		/* P that it holds, NULL: none */
+	uint32_t in_runtime;	/* depth; a preemption signal returns at once while it is not 0 */
+	uint8_t post;		/* enum post */
+	bool foreign;
+	bool spinning;		/* counted in sched.nspinning */
+	bool locked_sp_valid;	/* unused bits are zero */
+	struct g *post_g;
+	struct lock *post_lock;
+	void *g0_sp;		/* the scheduler's context while a goroutine runs */
+	uint32_t rand;
+	uint32_t id;
+	int tid;
+	pthread_t thread;
+	struct m *link;		/* list of spare Ms; under sched.lock */
+	struct m *all_link;	/* list of all Ms; under sched.lock, never removed while the runtime runs */
+	struct p *nextp;	/* atomic: P that was handed to a spare M */
+	uint32_t futex;		/* atomic futex word: a spare M or a foreign thread sleeps here */
+	void *g0_fiber, *g0_fake; /* sanitizers */
+	const void *g0_lo;	/* bounds of the thread's own stack, for ASan */
+	size_t g0_size;
+	void *altstack;		/* signal stack that we mapped */
+	struct g proxy;		/* of a foreign thread */
+};
+
+/* The m of a thread that is none of ours; makes it on the first call. Never NULL: without memory it is fatal. User context. */
+struct m *goro__foreign_m(void);
+
+/*
+ * Every call from user code into the runtime is bracketed by these two. Between them the thread is not preempted; the m that
+ * rt_enter() returns is valid until the next call marked GORO_PARKS, which returns the m that follows.
+ */
+static inline struct m *rt_enter(void)
+{
+	struct m *m = goro__tls_m();
+
+	if (unlikely(!m))
+		m = goro__foreign_m();
+	store_rlx(&m->in_runtime, m->in_runtime + 1);
+	compiler_barrier();
+	return m;
+}
+
+static inline void rt_exit(struct m *m)
+{
+	compiler_barrier();
+	store_rlx(&m->in_runtime, m->in_runtime - 1);
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * p.h: the processor: what a thread must hold to run goroutines. Layer 4.
+ *
+ * Ps live from goro_run() to its end; ps[0 .. maxprocs) run goroutines. A P above maxprocs (after it was lowered) is
+ * offline: its M still waits for its timers and its I/O, and injects whom they wake into the global queue. So
+ * nothing in flight is ever lost by a change of maxprocs.
+ */
+#ifndef LIB_P_H
+#define LIB_P_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runq.h"
+#include "stack.h"
+#include "timer.h"
+
+struct m;
+struct ring;
+
+#define P_MAX 256
+
+/* Values of p->idle, the word that tells wakers where the M of this P sleeps. */
+enum {
+	P_RUNNING,	/* not asleep */
+	P_PARKED_FUTEX, /* in futex_wait on p->idle */
+	P_PARKED_POLL,	/* in the backend's poll with a deadline */
+	P_NOTIFIED,	/* someone woke it: it will look at everything before it sleeps */
+};
+
+/* Bits of p->attention: reasons to leave the fast path at the next switch; atomic. */
+enum {
+	ATT_SLICE = 1,	/* the slice is used up: runnext loses its privilege once */
+	ATT_STOP = 2,	/* goro_run() is ending */
+	ATT_WORLD = 4,	/* somebody stops the world */
+	ATT_PROCS = 8,	/* maxprocs changed */
+	ATT_TRIM = 16,	/* give surplus stacks back */
+};
+
+struct p {
+	/* Owner only, hot. */
+	struct m *m;
+	uint32_t id;
+	uint32_t tick;		/* dispatches; every 61st looks further than the local queues */
+	uint32_t attention;	/* atomic: others set bits */
+	bool offline;
+	struct g *runnext;	/* atomic: whom the running goroutine woke last; thieves take it last */
+	struct g *gfree;	/* free records */
+	uint32_t ngfree;
+	uint32_t slice_tick;	/* atomic: sysmon compares it; advanced when a slice begins */
+	uint64_t next_id, end_id; /* block of goroutine ids */
+	uint64_t backlog_since; /* arch_ticks() since when more waits than this P runs; 0: not */
+	uint32_t rand;
+
+	/* Written by the owner, read by others (relaxed). */
+	uint64_t spawned, exited, switches, steals, wakeups, sleeps, io_ops, handoffs;
+
+	struct stkcache stk;
+	struct timers timers;
+
+	/* The I/O backend's. */
+	void *io;
+	uint32_t io_inflight;	/* atomic: operations whose completion has not been taken */
+
+	uint32_t idle CACHE_ALIGNED; /* atomic futex word */
+
+	struct runq runq;
+	struct newq newq;
+};
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* spawn.h: making and ending goroutines. Layer 6. */
+#ifndef LIB_SPAWN_H
+#define LIB_SPAWN_H
+
+#include "g.h"
+#include "m.h"
+
+/* A record for a new goroutine, its id set, or NULL without memory. m may be foreign. */
+struct g *goro__g_alloc(struct m *m);
+void goro__g_free(struct m *m, struct g *g);
+
+/* Entry of every goroutine's stack: runs m->curg, then the next ones on the same stack as long as it fits. */
+void goro__g_main(void *m);
+
+/* Calls f for each record in use; for dumps. The world should be stopped. */
+void goro__g_each(void (*f)(struct g *g, void *arg), void *arg);
+
+void goro__gs_fini(void); /* unmaps all records */
+
+#endif

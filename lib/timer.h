@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * timer.h: timers of the runtime. Layer 6. See timer.c for the protocol.
+ *
+ * A struct timer lives in its user's memory (a goroutine's stack, a connection) and is in the heap of one P from
+ * goro__timer_start() until it fires or is stopped. Its callback runs on a scheduler stack, with no lock held; it must be
+ * short and must not park: it readies goroutines.
+ */
+#ifndef LIB_TIMER_H
+#define LIB_TIMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lock.h"
+
+struct m;
+struct p;
+
+struct timer {
+	int64_t when;				   /* CLOCK_MONOTONIC ns; under the lock of home while it is in a heap */
+	void (*fn)(struct m *m, struct timer *t);  /* set by the user before the start */
+	void *arg;				   /* the user's */
+	struct p *home;				   /* P whose heap has it, set by start; atomic */
+	uint32_t idx;				   /* 1 + index in the heap, 0: not in it; under home's lock */
+	uint32_t gen;				   /* the user's */
+};
+
+struct timer_slot {
+	int64_t when;
+	struct timer *t;
+};
+
+/* A P's heap. */
+struct timers {
+	struct lock lock;
+	uint32_t n, cap;
+	struct timer_slot *heap;  /* 4-ary; own mapping */
+	int64_t first;		  /* atomic: when the earliest fires, INT64_MAX if none */
+	struct timer *running;	  /* atomic: whose callback is running */
+};
+
+/*
+ * Starts t on m's P; it must not be in a heap. Returns 0 or -ENOMEM. The deadline may lie in the past.
+ * m must have a P.
+ */
+int goro__timer_start(struct m *m, struct timer *t, int64_t when);
+
+/*
+ * Takes t out of its heap: true if it had not fired. On false its callback has run to its end, on another thread too;
+ * so t's memory may be reused after either. Not from t's own callback, and with no lock held that the callback takes.
+ */
+bool goro__timer_stop(struct timer *t);
+
+/* Runs the callbacks of p's timers that are due at now; the owner of p only, on g0. How many ran. */
+int goro__timers_run(struct m *m, struct p *p, int64_t now);
+
+void goro__timers_init(struct timers *ts);
+void goro__timers_fini(struct timers *ts);
+
+#endif
