@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+# lib/local.mk: the library. The sources are listed bottom-up, one comment a layer, and a file may include
+# headers of its own layer and of lower ones only: this list IS the architecture, and
+# tests/lint/layers.sh reads it to check every #include. A new file is one line at its layer.
+
+# libtool's -version-info, CURRENT:REVISION:AGE. At each release: the code changed: REVISION + 1. Something
+# was added to the interface: CURRENT + 1, REVISION = 0, AGE + 1. Something was removed or
+# changed: CURRENT + 1, REVISION = 0, AGE = 0.
+goro_abi = 0:0:0
+
+lib_LTLIBRARIES += %D%/libgoro.la
+
+# ----------------------------------------------------------------------------------------------------
+# Public headers
+# ----------------------------------------------------------------------------------------------------
+include_HEADERS = include/goro.h
+gorodir = $(includedir)/goro
+goro_HEADERS =
+goro_HEADERS += include/goro/attr.h
+goro_HEADERS += include/goro/chan.h
+goro_HEADERS += include/goro/debug.h
+goro_HEADERS += include/goro/file.h
+goro_HEADERS += include/goro/go.h
+goro_HEADERS += include/goro/net.h
+goro_HEADERS += include/goro/runtime.h
+goro_HEADERS += include/goro/select.h
+goro_HEADERS += include/goro/short.h
+goro_HEADERS += include/goro/sync.h
+goro_HEADERS += include/goro/time.h
+goro_HEADERS += include/goro/version.h
+
+# ----------------------------------------------------------------------------------------------------
+# Sources, bottom-up. tests/lint/layers.sh reads the "-- N" lines.
+# ----------------------------------------------------------------------------------------------------
+goro_sources =
+
+# -- 0 base: no kernel, no runtime state
+goro_sources += %D%/attr.h
+goro_sources += %D%/atomic.h
+goro_sources += %D%/fatal.h
+
+# -- 1 arch: one directory per CPU, the only assembly
+goro_sources += %D%/arch.h
+goro_sources += %D%/arch/x86_64/arch.h
+goro_sources += %D%/arch/aarch64/arch.h
+
+# -- 2 sys: system calls that return -errno, and what a thread is to the kernel
+goro_sources += %D%/sys.c %D%/sys.h
+goro_sources += %D%/futex.c %D%/futex.h
+goro_sources += %D%/tls.c %D%/tls.h
+goro_sources += %D%/lock.c %D%/lock.h
+goro_sources += %D%/clock.c %D%/clock.h
+goro_sources += %D%/cpu.h
+goro_sources += %D%/probe.h
+
+# -- 3 stack
+goro_sources += %D%/stack.h
+
+# -- 4 goroutine: its record, its context, the worker thread
+goro_sources += %D%/g.h
+goro_sources += %D%/m.h
+
+# -- 5 queues
+goro_sources += %D%/runq.c %D%/runq.h
+
+# -- 6 scheduler: the layers above may include timer.h, park.h, spawn.h, blocking.h and netpoll.h of it
+goro_sources += %D%/timer.h
+goro_sources += %D%/p.h
+goro_sources += %D%/park.h
+goro_sources += %D%/spawn.h
+goro_sources += %D%/blocking.h
+goro_sources += %D%/netpoll.h
+
+# -- 7 io: the backends, and an operation = submit, park, cancel
+
+# -- 8 sync: channels, select, locks
+
+# -- 9 net and files
+
+# -- 10 diagnosis
+
+# ----------------------------------------------------------------------------------------------------
+# How it is compiled and linked
+# ----------------------------------------------------------------------------------------------------
+goro_lib_cflags = $(AM_CFLAGS) $(LIB_CFLAGS) -std=gnu11
+goro_lib_cppflags = $(goro_cppflags) $(LIBURING_CFLAGS) $(JEMALLOC_CFLAGS)
+goro_lib_libs = $(LIBURING_LIBS) $(JEMALLOC_LIBS)
+
+%C%_libgoro_la_SOURCES = $(goro_sources)
+%C%_libgoro_la_CPPFLAGS = $(goro_lib_cppflags)
+%C%_libgoro_la_CFLAGS = $(goro_lib_cflags) -fvisibility=hidden
+%C%_libgoro_la_CCASFLAGS = $(goro_lib_cppflags)
+%C%_libgoro_la_LDFLAGS = $(AM_LDFLAGS) $(LIB_LDFLAGS) -version-info $(goro_abi) -Wl,-z,now -Wl,-z,relro \
+	-Wl,--version-script=$(top_srcdir)/%D%/libgoro.map
+%C%_libgoro_la_LIBADD = $(goro_lib_libs)
+EXTRA_%C%_libgoro_la_DEPENDENCIES = %D%/libgoro.map
+EXTRA_DIST += %D%/libgoro.map
+
+# The same sources for white-box tests: nothing hidden, faults can be injected (see sys.h), static only.
+check_LTLIBRARIES += %D%/libgoro-internal.la
+%C%_libgoro_internal_la_SOURCES = $(goro_sources)
+%C%_libgoro_internal_la_CPPFLAGS = $(goro_lib_cppflags) -DGORO_TESTING
+%C%_libgoro_internal_la_CFLAGS = $(goro_lib_cflags)
+%C%_libgoro_internal_la_CCASFLAGS = $(goro_lib_cppflags) -DGORO_TESTING
+%C%_libgoro_internal_la_LIBADD = $(goro_lib_libs)
+%C%_libgoro_internal_la_LIBTOOLFLAGS = --tag=disable-shared

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+# tests/local.mk: `make check` runs everything in TESTS through tests/driver: each I/O program on both backends,
+# each libcheck check counted on its own. `make check-lint` and `make check-stress` run parts of it.
+#
+# A new program is two lines: its name, and what it links: T_API (the library as it is
+# installed, public headers only) or T_UNIT (the same sources with nothing hidden and with fault injection).
+
+T_API = %D%/libt.la lib/libgoro.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
+T_UNIT = %D%/libt.la lib/libgoro-internal.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
+
+# The programs that `make check` and, longer, `make check-stress` run.
+t_programs =
+t_stress =
+
+# Unit tests that do I/O and therefore run on both backends, as all others do anyway.
+t_both =
+
+# ----------------------------------------------------------------------------------------------------
+# unit: white-box, one per file of lib
+# ----------------------------------------------------------------------------------------------------
+
+# ----------------------------------------------------------------------------------------------------
+# api: black-box
+# ----------------------------------------------------------------------------------------------------
+
+# ----------------------------------------------------------------------------------------------------
+# stress: seeded and long; short in `make check`
+# ----------------------------------------------------------------------------------------------------
+
+# ----------------------------------------------------------------------------------------------------
+# regress: one per bug, opening with what went wrong
+# ----------------------------------------------------------------------------------------------------
+
+# ----------------------------------------------------------------------------------------------------
+# Scripts: lint, the ABI, what must not compile
+# ----------------------------------------------------------------------------------------------------
+t_lint =
+t_lint += %D%/lint/layers.sh
+t_lint += %D%/lint/tls.sh
+t_lint += %D%/lint/errno.sh
+t_lint += %D%/lint/comments.sh
+t_lint += %D%/lint/sizes.sh
+t_lint += %D%/lint/notes.sh
+t_lint += %D%/lint/symbols.sh
+EXTRA_DIST += %D%/lint/strip.awk %D%/lint/symbols.allow
+
+t_scripts = $(t_lint)
+
+# ----------------------------------------------------------------------------------------------------
+# The harness
+# ----------------------------------------------------------------------------------------------------
+if HAVE_CHECK
+check_LTLIBRARIES += %D%/libt.la
+%C%_libt_la_SOURCES = %D%/t.c %D%/t.h
+%C%_libt_la_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+check_PROGRAMS += $(t_programs) $(t_stress) %D%/have_uring
+TESTS += $(t_programs) $(t_stress)
+else
+check-local:
+	@echo 'libcheck is missing (Debian: check): only the scripts were run' >&2; exit 1
+endif
+
+TESTS += $(t_scripts)
+EXTRA_DIST += $(t_scripts) %D%/driver
+TEST_EXTENSIONS = .sh
+LOG_DRIVER = $(top_srcdir)/%D%/driver
+SH_LOG_DRIVER = $(top_srcdir)/%D%/driver
+SH_LOG_COMPILER = $(SHELL)
+AM_TESTS_ENVIRONMENT = \
+	T_BOTH='$(t_both)'; T_URING=%D%/have_uring; \
+	top_srcdir='$(top_srcdir)'; CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; CPPFLAGS='$(goro_cppflags)'; \
+	export T_BOTH T_URING top_srcdir CC CXX NM CPPFLAGS;
+
+check-lint: all
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(t_lint)'
+
+check-stress: $(check_LTLIBRARIES) $(check_PROGRAMS)
+	GORO_TEST_TIMES=$${GORO_TEST_TIMES-20} T_PROGRAM_TIMEOUT=$${T_PROGRAM_TIMEOUT-7200} \
+		$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(t_stress)'
+
+.PHONY: check-lint check-stress
