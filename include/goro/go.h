@@ -30,7 +30,7 @@ struct goro_spawn_opts {
 	uint32_t size;	   /* sizeof(struct goro_spawn_opts), set by GORO_SPAWN_OPTS_INIT */
 	uint32_t flags;	   /* 0 */
 	size_t stack_size; /* reserve in bytes, guard included, up to 1 GiB; 0: that of goro_config */
-	const char *name;  /* shown in dumps and overflow reports; not copied, must live as long as the goroutine */
+	const char *name;  /* shown in dumps and overflow reports; its first 15 bytes are copied */
 	const void *copy;  /* if not NULL: copy_size bytes that are copied before the call returns; fn gets the */
 	size_t copy_size;  /* address of the copy, which lives as long as the goroutine, instead of arg */
 };
@@ -359,7 +359,7 @@ template <class R, class... P, class... A> int call(R (*f)(P...), A &&...a)
 }
 
 /* Unary plus makes a pointer of a function and of a lambda without captures. */
-template <class F, class... A> auto go(F f, A &&...a) -> decltype(call(+f, static_cast<A &&>(a)...))
+template <class F, class... A> auto spawn(F f, A &&...a) -> decltype(call(+f, static_cast<A &&>(a)...))
 {
 	return call(+f, static_cast<A &&>(a)...);
 }
@@ -382,18 +382,24 @@ template <class F> auto go0(F f, long) -> decltype((void)f(), 0)
 	return goro_spawn_opts(captured<F>::run, nullptr, &o);
 }
 
+/* The comma in a list of captures counts as one between arguments, so that a lambda gets here alone too. */
+template <class F> int spawn(F f)
+{
+	return go0(f, 0);
+}
+
 } // namespace goro__detail
 
 #define GORO__GO0(f) goro__detail::go0((f), 0)
-#define GORO__GO1(...) goro__detail::go(__VA_ARGS__)
-#define GORO__GO2(...) goro__detail::go(__VA_ARGS__)
-#define GORO__GO3(...) goro__detail::go(__VA_ARGS__)
-#define GORO__GO4(...) goro__detail::go(__VA_ARGS__)
-#define GORO__GO5(...) goro__detail::go(__VA_ARGS__)
-#define GORO__GO6(...) goro__detail::go(__VA_ARGS__)
-#define GORO__GO7(...) goro__detail::go(__VA_ARGS__)
-#define GORO__GO8(...) goro__detail::go(__VA_ARGS__)
-#define GORO__GOMANY(...) goro__detail::go(__VA_ARGS__)
+#define GORO__GO1(...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO2(...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO3(...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO4(...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO5(...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO6(...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO7(...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO8(...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GOMANY(...) goro__detail::spawn(__VA_ARGS__)
 
 #endif /* __cplusplus */
 
