@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* api.c: see api.h. */
+#define _GNU_SOURCE
+#include "api.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "t.h"
+
+#define CHILD_SECONDS 120
+
+void api_run(goro_main_fn fn, void *arg)
+{
+	int ret = goro_run(NULL, fn, arg);
+
+	t_check(ret == 0);
+}
+
+void api_run_procs(unsigned procs, goro_main_fn fn, void *arg)
+{
+	struct goro_config cfg = GORO_CONFIG_INIT;
+	int ret;
+
+	cfg.maxprocs = procs;
+	ret = goro_run(&cfg, fn, arg);
+	t_check(ret == 0);
+}
+
+unsigned api_below(uint64_t *state, unsigned n)
+{
+	return (unsigned)((t_rand(state) >> 33) % n);
+}
+
+int api_timing_is_sound(void)
+{
+	return t_scaled(100) == 100;
+}
+
+static int entries(const char *path)
+{
+	DIR *d = opendir(path);
+	int n = 0;
+
+	t_check(d != NULL);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n - 2;
+}
+
+int api_fds(void)
+{
+	return entries("/proc/self/fd") - 1;
+}
+
+int api_threads(void)
+{
+	return entries("/proc/self/task");
+}
+
+long api_rss_kib(void)
+{
+	char buf[256];
+	long total, rss;
+	ssize_t n;
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+
+	t_check(fd >= 0);
+	n = read(fd, buf, sizeof buf - 1);
+	close(fd);
+	t_check(n > 0);
+	buf[n] = 0;
+	t_check(sscanf(buf, "%ld %ld", &total, &rss) == 2);
+	return rss * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+int64_t api_cpu_ns(void)
+{
+	struct timespec ts;
+
+	t_check(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts) == 0);
+	return ts.tv_sec * GORO_SECOND + ts.tv_nsec;
+}
+
+static void child_main(int fd, unsigned procs, goro_main_fn fn, void *arg)
+{
+	struct goro_config cfg = GORO_CONFIG_INIT;
+
+	alarm(CHILD_SECONDS); /* nobody watches this child but its parent, which waits */
+	dup2(fd, STDERR_FILENO);
+	cfg.maxprocs = procs;
+	_exit(100 + goro_run(&cfg, fn, arg));
+}
+
+/* Reads all that comes into buf, keeping the first size - 1 bytes. */
+static void drain(int fd, char *buf, size_t size)
+{
+	char waste[4096];
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = read(fd, waste, sizeof waste)) > 0) {
+		size_t room = size - 1 - len;
+		size_t take = (size_t)n < room ? (size_t)n : room;
+
+		memcpy(buf + len, waste, take);
+		len += take;
+	}
+	buf[len] = 0;
+}
+
+int api_child(unsigned procs, goro_main_fn fn, void *arg, char *err, size_t size)
+{
+	int p[2], status;
+	pid_t pid;
+
+	fflush(NULL);
+	t_check(pipe2(p, O_CLOEXEC) == 0);
+	pid = fork();
+	t_check(pid >= 0);
+	if (pid == 0)
+		child_main(p[1], procs, fn, arg);
+	close(p[1]);
+	drain(p[0], err, size);
+	close(p[0]);
+	t_check(waitpid(pid, &status, 0) == pid);
+	return status;
+}
+
+void api_expect_fatal(goro_main_fn fn, void *arg, const char *text)
+{
+	static char err[65536];
+	int status = api_child(0, fn, arg, err, sizeof err);
+
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 2 || !strstr(err, text))
+		fprintf(stderr, "wanted '%s' and exit status 2, got wait status %#x and:\n%s\n", text,
+			status, err);
+	t_check(strstr(err, text) != NULL);
+	t_check(WIFEXITED(status));
+	t_check(WEXITSTATUS(status) == 2);
+}
+
+pthread_t api_thread(void *(*fn)(void *), void *arg)
+{
+	pthread_t t;
+
+	t_check(pthread_create(&t, NULL, fn, arg) == 0);
+	return t;
+}
+
+static void *join(void *arg)
+{
+	t_check(pthread_join(*(pthread_t *)arg, NULL) == 0);
+	return NULL;
+}
+
+void api_join(pthread_t t)
+{
+	goro_blocking(join, &t);
+}

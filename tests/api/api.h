@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * api.h: what the black-box programs share. They use the public headers only and link the installed
+ * form of the library. GORO_BACKEND and GORO_MAXPROCS in the environment choose how each test's
+ * runtime is set up, so that one binary is run over the whole table of set-ups.
+ */
+#ifndef API_H
+#define API_H
+
+#include <goro.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Milliseconds that a condition may need on a loaded machine or under a sanitizer. */
+#define API_PATIENCE 20000
+
+/* goro_run() with the defaults, or with procs processors; the test fails unless fn returns 0. */
+void api_run(goro_main_fn fn, void *arg);
+void api_run_procs(unsigned procs, goro_main_fn fn, void *arg);
+
+/* A number below n from t_rand(). */
+unsigned api_below(uint64_t *state, unsigned n);
+
+/* Process figures from /proc/self and the CPU clock. */
+int api_fds(void);
+int api_threads(void);
+long api_rss_kib(void);
+int64_t api_cpu_ns(void);
+
+/*
+ * Runs fn as the main goroutine of a fresh child process. Returns the child's wait status; what it
+ * wrote to stderr is in err, cut to size and terminated.
+ */
+int api_child(unsigned procs, goro_main_fn fn, void *arg, char *err, size_t size);
+
+/* The child must end with status 2 and have written text to stderr. */
+void api_expect_fatal(goro_main_fn fn, void *arg, const char *text);
+
+/* Whether times and CPU figures mean something here: not under slow instrumentation (T_SCALE). */
+int api_timing_is_sound(void);
+
+/* pthread_create() that fails the test; pthread_join() that lets the other goroutines go on. */
+pthread_t api_thread(void *(*fn)(void *), void *arg);
+void api_join(pthread_t t);
+
+#endif
