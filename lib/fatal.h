@@ -8,6 +8,7 @@
  * all goroutines and ends the process with status 2. From anywhere; SIGSAFE.
  */
 _Noreturn void goro__throw(const char *msg);
+_Noreturn void goro__throw_errtext(const char *msg, const char *more); /* two constant strings, one after the other */
 
 /*
  * A panic that user code may recover from once there is recover(): prints "panic: " and the message, "goroutine N [running]:" with the

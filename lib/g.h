@@ -62,7 +62,8 @@ enum { TOKEN_NONE, TOKEN_PARKED, TOKEN_NOTIFIED };
 enum {
 	G_FOREIGN = 1, /* the proxy of a plain thread: it sleeps on m->futex, never on a run queue */
 	G_MAIN = 2,    /* the main goroutine */
-	G_SYSTEM = 4,  /* not counted, not dumped */
+	G_COPY = 4,    /* its argument is a copy of a struct: inside arg[] */
+	G_COPY_STACK = 8, /* the same, at the top of its stack, arg[0] is the address */
 };
 
 #define G_NAME_MAX 15
@@ -81,7 +82,6 @@ struct g {
 	uint8_t unused[3];
 	int64_t wait_since;	 /* coarse time when it parked, for dumps */
 	struct m *m;		 /* M it runs on; a foreign proxy's M for ever */
-	struct g *parent_hint;	 /* unused by the core; kept for diagnostics of later layers */
 	uint64_t parent_id;	 /* who spawned it */
 	const void *created_at;	 /* return address of the spawn call */
 	void (*fn)(void);	 /* its function */
@@ -89,11 +89,13 @@ struct g {
 		uint64_t arg[8]; /* register images, valid until the first run */
 		struct {
 			void *defers, *panics, *context, *locals; /* of later layers; zeroed at the first run */
-			void *san_fiber, *san_fake;		  /* sanitizers */
-			uint64_t spare[2];
+			uint64_t spare[4];
 		} run;
 	};
 	char name[G_NAME_MAX + 1];
-};
+	void *san_fiber, *san_fake; /* sanitizers, see context.c */
+} CACHE_ALIGNED;
+
+_Static_assert(sizeof(struct g) == 192, "three cache lines: a parked goroutine's whole cost is counted in pages");
 
 #endif

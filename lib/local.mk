@@ -37,7 +37,6 @@ goro_sources =
 # -- 0 base: no kernel, no runtime state
 goro_sources += %D%/attr.h
 goro_sources += %D%/atomic.h
-goro_sources += %D%/fatal.h
 
 # -- 1 arch: one directory per CPU, the only assembly
 goro_sources += %D%/arch.h
@@ -53,23 +52,37 @@ goro_sources += %D%/clock.c %D%/clock.h
 goro_sources += %D%/cpu.h
 goro_sources += %D%/probe.h
 
+goro_sources += %D%/print.c %D%/print.h
+
 # -- 3 stack
 goro_sources += %D%/stack.h
 
 # -- 4 goroutine: its record, its context, the worker thread
 goro_sources += %D%/g.h
 goro_sources += %D%/m.h
+goro_sources += %D%/context.c %D%/context.h
 
 # -- 5 queues
 goro_sources += %D%/runq.c %D%/runq.h
 
 # -- 6 scheduler: the layers above may include timer.h, park.h, spawn.h, blocking.h and netpoll.h of it
-goro_sources += %D%/timer.h
+goro_sources += %D%/fatal.c %D%/fatal.h
 goro_sources += %D%/p.h
-goro_sources += %D%/park.h
-goro_sources += %D%/spawn.h
-goro_sources += %D%/blocking.h
 goro_sources += %D%/netpoll.h
+goro_sources += %D%/timer.c %D%/timer.h
+goro_sources += %D%/sched.c %D%/sched.h
+goro_sources += %D%/switch.h
+goro_sources += %D%/park.c %D%/park.h
+goro_sources += %D%/inject.c
+goro_sources += %D%/idle.c
+goro_sources += %D%/spawn.c %D%/spawn.h
+goro_sources += %D%/blocking.c %D%/blocking.h
+goro_sources += %D%/world.c
+goro_sources += %D%/foreign.c
+goro_sources += %D%/sysmon.c
+goro_sources += %D%/signal.c
+goro_sources += %D%/runtime.c
+goro_sources += %D%/go.c
 
 # -- 7 io: the backends, and an operation = submit, park, cancel
 
@@ -78,6 +91,7 @@ goro_sources += %D%/netpoll.h
 # -- 9 net and files
 
 # -- 10 diagnosis
+goro_sources += %D%/dump.c
 
 # ----------------------------------------------------------------------------------------------------
 # How it is compiled and linked

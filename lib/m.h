@@ -10,6 +10,7 @@
 #define LIB_M_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,7 +37,7 @@ struct m {
 	uint8_t post;		/* enum post */
 	bool foreign;
 	bool spinning;		/* counted in sched.nspinning */
-	bool locked_sp_valid;	/* unused bits are zero */
+	bool is_main;		/* the thread that called goro_run() */
 	struct g *post_g;
 	struct lock *post_lock;
 	void *g0_sp;		/* the scheduler's context while a goroutine runs */
@@ -52,6 +53,8 @@ struct m {
 	const void *g0_lo;	/* bounds of the thread's own stack, for ASan */
 	size_t g0_size;
 	void *altstack;		/* signal stack that we mapped */
+	size_t altstack_size;
+	stack_t old_altstack;	/* what the thread had before */
 	struct g proxy;		/* of a foreign thread */
 };
 

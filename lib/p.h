@@ -42,7 +42,8 @@ struct p {
 	/* Owner only, hot. */
 	struct m *m;
 	uint32_t id;
-	uint32_t tick;		/* dispatches; every 61st looks further than the local queues */
+	uint32_t tick;		/* dispatches */
+	uint32_t until_look;	/* dispatches left until it looks further than the local queues */
 	uint32_t attention;	/* atomic: others set bits */
 	bool offline;
 	struct g *runnext;	/* atomic: whom the running goroutine woke last; thieves take it last */
@@ -51,7 +52,9 @@ struct p {
 	uint32_t slice_tick;	/* atomic: sysmon compares it; advanced when a slice begins */
 	uint64_t next_id, end_id; /* block of goroutine ids */
 	uint64_t backlog_since; /* arch_ticks() since when more waits than this P runs; 0: not */
-	uint32_t rand;
+	uint64_t last_poll;	/* arch_ticks() of the last look at the backend */
+	uint32_t spawn_note;	/* spawns; every 32nd looks at the backlog */
+	uint32_t claimed;	/* atomic: a waker took our idle bit and is about to wake us */
 
 	/* Written by the owner, read by others (relaxed). */
 	uint64_t spawned, exited, switches, steals, wakeups, sleeps, io_ops, handoffs;

@@ -9,6 +9,15 @@
 /* A record for a new goroutine, its id set, or NULL without memory. m may be foreign. */
 struct g *goro__g_alloc(struct m *m);
 void goro__g_free(struct m *m, struct g *g);
+void goro__g_unspawn(struct m *m, struct g *g); /* it was never queued */
+
+/* Where the stack pointer of a goroutine that has not run yet starts. */
+static inline void *goro__g_top(struct g *g)
+{
+	if (unlikely(g->flags & G_COPY_STACK))
+		return (void *)(uintptr_t)g->arg[0];
+	return stk_top(g->stk);
+}
 
 /* Entry of every goroutine's stack: runs m->curg, then the next ones on the same stack as long as it fits. */
 void goro__g_main(void *m);

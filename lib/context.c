@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * context.c: the hooks of AddressSanitizer, ThreadSanitizer and Valgrind. See context.h.
+ *
+ * ASan wants to know before a switch which stack comes next, and keeps a "fake stack" per context. TSan wants an object per context
+ * ("fiber") and the switch named right before it happens, in a function that is itself not instrumented. Valgrind wants
+ * each stack registered. The symbols are weak: in a program without the sanitizer they are NULL.
+ */
+#include "context.h"
+
+#include <stddef.h>
+
+#include "m.h"
+#include "p.h"
+#include "stack.h"
+
+#ifdef HAVE_VALGRIND_VALGRIND_H
+#include <valgrind/valgrind.h>
+#endif
+
+#define WEAK __attribute__((weak))
+#define NO_TSAN __attribute__((no_sanitize("thread"), no_sanitize("address"), noinline))
+
+void __sanitizer_start_switch_fiber(void **save, const void *bottom, size_t size) WEAK;
+void __sanitizer_finish_switch_fiber(void *fake, const void **bottom_old, size_t *size_old) WEAK;
+void __asan_unpoison_memory_region(void const volatile *addr, size_t size) WEAK;
+void *__tsan_get_current_fiber(void) WEAK;
+void *__tsan_create_fiber(unsigned flags) WEAK;
+void __tsan_destroy_fiber(void *fiber) WEAK;
+void __tsan_switch_to_fiber(void *fiber, unsigned flags) WEAK;
+void __tsan_acquire(void *addr) WEAK;
+void __tsan_release(void *addr) WEAK;
+
+uint32_t goro__san;
+
+void goro__san_init(void)
+{
+	goro__san = 0;
+	if (__sanitizer_start_switch_fiber && __asan_unpoison_memory_region)
+		goro__san |= SAN_ASAN;
+	if (__tsan_switch_to_fiber)
+		goro__san |= SAN_TSAN;
+#ifdef HAVE_VALGRIND_VALGRIND_H
+	if (RUNNING_ON_VALGRIND)
+		goro__san |= SAN_VALGRIND;
+#endif
+}
+
+void goro__san_m_start(struct m *m)
+{
+	pthread_attr_t attr;
+	void *lo;
+	size_t size;
+
+	if (goro__san & SAN_TSAN)
+		m->g0_fiber = __tsan_get_current_fiber();
+	if ((goro__san & SAN_ASAN) && pthread_getattr_np(pthread_self(), &attr) == 0) {
+		pthread_attr_getstack(&attr, &lo, &size);
+		m->g0_lo = lo;
+		m->g0_size = size;
+		pthread_attr_destroy(&attr);
+	}
+}
+
+void goro__san_attach(struct g *g)
+{
+	uintptr_t lo = stk_lo(g->stk);
+	size_t size = stk_hi(g->stk) - lo;
+
+	g->san_fiber = g->san_fake = NULL;
+	if (goro__san & SAN_TSAN)
+		g->san_fiber = __tsan_create_fiber(0);
+	if (goro__san & SAN_ASAN)
+		__asan_unpoison_memory_region((void *)lo, size);
+#ifdef HAVE_VALGRIND_VALGRIND_H
+	if (goro__san & SAN_VALGRIND)
+		g->san_fake = (void *)(uintptr_t)VALGRIND_STACK_REGISTER((void *)lo, (void *)(lo + size));
+#endif
+}
+
+void goro__san_detach(struct g *g)
+{
+	if ((goro__san & SAN_TSAN) && g->san_fiber)
+		__tsan_destroy_fiber(g->san_fiber);
+	g->san_fiber = NULL;
+#ifdef HAVE_VALGRIND_VALGRIND_H
+	if (goro__san & SAN_VALGRIND)
+		VALGRIND_STACK_DEREGISTER((unsigned long)(uintptr_t)g->san_fake);
+#endif
+}
+
+void goro__san_reuse(struct g *g)
+{
+	if (goro__san & SAN_ASAN)
+		__asan_unpoison_memory_region((void *)stk_lo(g->stk), stk_hi(g->stk) - stk_lo(g->stk));
+}
+
+NO_TSAN void goro__san_leave(struct m *m, struct g *from, struct g *to)
+{
+	if (goro__san & SAN_ASAN) {
+		void **save = from ? (from->status == G_FREE ? NULL : &from->san_fake) : &m->g0_fake;
+
+		if (to)
+			__sanitizer_start_switch_fiber(save, (void *)stk_lo(to->stk), stk_hi(to->stk) - stk_lo(to->stk));
+		else
+			__sanitizer_start_switch_fiber(save, m->g0_lo, m->g0_size);
+	}
+	if (goro__san & SAN_TSAN)
+		__tsan_switch_to_fiber(to ? to->san_fiber : m->g0_fiber, 0);
+}
+
+NO_TSAN void goro__san_arrive(struct m *m, struct g *g)
+{
+	if (goro__san & SAN_ASAN)
+		__sanitizer_finish_switch_fiber(g ? g->san_fake : m->g0_fake, NULL, NULL);
+}
+
+void goro__san_acquire(const void *addr)
+{
+	if (goro__san & SAN_TSAN)
+		__tsan_acquire((void *)(uintptr_t)addr);
+}
+
+void goro__san_release(const void *addr)
+{
+	if (goro__san & SAN_TSAN)
+		__tsan_release((void *)(uintptr_t)addr);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * context.h: what sanitizers and Valgrind must be told about switches. Layer 4; nothing else in lib/ names them.
+ *
+ * The hooks are weak symbols that a program built with a sanitizer brings along, so one library binary serves plain, ASan
+ * and TSan programs. Plain ones pay for one predicted test of a flag per switch.
+ */
+#ifndef LIB_CONTEXT_H
+#define LIB_CONTEXT_H
+
+#include <stdint.h>
+
+#include "attr.h"
+
+struct g;
+struct m;
+
+enum { SAN_ASAN = 1, SAN_TSAN = 2, SAN_VALGRIND = 4 };
+extern uint32_t goro__san; /* constant after goro__san_init() */
+void goro__san_init(void);
+
+void goro__san_m_start(struct m *m);		      /* on g0 of a new M */
+void goro__san_attach(struct g *g);		      /* g got a stack */
+void goro__san_leave(struct m *m, struct g *from, struct g *to); /* right before a switch; NULL is g0; from dead: from->status G_FREE */
+void goro__san_arrive(struct m *m, struct g *g);      /* right after, in the context that goes on; NULL is g0 */
+void goro__san_detach(struct g *g);		      /* g is dead and its stack goes */
+void goro__san_reuse(struct g *g);		      /* the frames above the base of this stack are gone (goro_exit) */
+
+#define san_leave(m, from, to) do { if (unlikely(goro__san)) goro__san_leave(m, from, to); } while (0)
+#define san_arrive(m, g) do { if (unlikely(goro__san)) goro__san_arrive(m, g); } while (0)
+
+/* Happens-before for TSan, where the library itself is not instrumented: what came before a release is before its acquire. */
+void goro__san_acquire(const void *addr);
+void goro__san_release(const void *addr);
+#define san_acquire(addr) do { if (unlikely(goro__san)) goro__san_acquire(addr); } while (0)
+#define san_release(addr) do { if (unlikely(goro__san)) goro__san_release(addr); } while (0)
+
+#endif

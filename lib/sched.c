@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sched.c: the scheduler: what an M does between two goroutines.
+ *
+ * Concepts, as in Go: a G is a goroutine, an M a thread, a P the right to run goroutines; there are maxprocs Ps. An M that holds a P
+ * takes a G from the P's queues and runs it until it parks, yields or ends. Most of that never comes here: the goroutine that leaves
+ * switches straight to the next one of the local queues (switch.h). This file is the slow path, on the M's own stack (g0): the
+ * local queues are empty, or LOOK_EVERY dispatches have passed, or somebody wants attention.
+ *
+ * The order in which an M looks for work (find_runnable), and why:
+ *	1 attention: the runtime stops, the world stops, maxprocs changed, the slice is used up
+ *	2 timers that are due; every LOOK_EVERY dispatches also the backend (at most each poll_ticks) and one goroutine of the global
+ *	  queue: so a busy local queue starves neither of them
+ *	3 the local queues	4 a share of the global queue	5 the backend, without waiting	6 half of another P's queue, while spinning
+ *	7 sleep (idle.c), then all of it again
+ *
+ * Fairness. runnext lets a woken goroutine go first, but it runs within its waker's time slice: sysmon sees a P whose slice_tick stands
+ * still for a slice and sets ATT_SLICE; then runnext goes to the end of the queue, and a pair that wake each other for ever
+ * wait their turn. Woken and new goroutines take turns (pick_local). The oldest new goroutine is taken every NEW_OLDEST looks, since
+ * newq is last in, first out: so it waits at most a bounded multiple of what a queue would let it wait.
+ *
+ * Invariants:
+ *   I1 a goroutine is on at most one queue, or running, or owned by its waiter's list.
+ *   I2 only the M that holds a P pushes to its local queues, pops its newq, or touches its timers' callbacks and its backend.
+ *   I3 on g0, m->curg is NULL and m->post is POST_NONE but for the instant of a switch.
+ *
+ * Rejected: one global queue (the lock is the bottleneck at 8 Ps); LIFO for woken goroutines too (starves the oldest); a search of all Ps
+ * before sleeping without spinning count (thundering herds at each wake-up).
+ */
+#include "sched.h"
+
+#include <goro/time.h>
+
+#include "clock.h"
+#include "fatal.h"
+#include "netpoll.h"
+#include "switch.h"
+
+struct scheduler goro__sched;
+
+/* On g0: goes to g and comes back when some goroutine of this M leaves for g0. */
+static void dispatch(struct m *m, struct g *g)
+{
+	struct p *p = m->p;
+
+	if (!g->sp) {
+		if (g->stk.w == 0 && stk_get(&p->stk, g->stk_cls, &g->stk) != 0)
+			goro__throw_errtext("no memory for a goroutine's stack: ", goro__stack_error());
+		if (unlikely(goro__san))
+			goro__san_attach(g);
+		set_running(m, p, g);
+		san_leave(m, NULL, g);
+		goro__switch_fresh(&m->g0_sp, goro__g_top(g), goro__g_main, m);
+	} else {
+		set_running(m, p, g);
+		san_leave(m, NULL, g);
+		goro__switch(&m->g0_sp, g->sp, m);
+	}
+	finish_switch(m, NULL);
+}
+
+/* Moves what is on p's local queues to the global one. Owner only. */
+static void flush_queues(struct p *p)
+{
+	struct glist l = { NULL, NULL, 0 };
+	struct g *g;
+
+	for (;;) {
+		g = load_rlx(&p->runnext);
+		if (g) {
+			if (!cas_acq(&p->runnext, &g, NULL))
+				continue;
+		} else if (!(g = runq_pop(&p->runq)) && !(g = newq_pop(&p->newq))) {
+			break;
+		}
+		g->next = NULL;
+		if (l.last)
+			l.last->next = g;
+		else
+			l.first = g;
+		l.last = g;
+		l.n++;
+	}
+	if (l.n)
+		goro__inject_list(&l);
+}
+
+/* Reacts to what others asked of p. Returns false if the M must stop running goroutines. */
+static bool attend(struct m *m, struct p *p)
+{
+	uint32_t att = __atomic_exchange_n(&p->attention, 0, __ATOMIC_SEQ_CST);
+	struct g *g;
+
+	if (att & ATT_WORLD)
+		goro__world_ack(m, p);
+	if ((att & ATT_STOP) || load_acq(&sched->stopping)) {
+		store_seq(&p->attention, ATT_STOP);
+		return false;
+	}
+	if (att & ATT_SLICE) {
+		g = load_rlx(&p->runnext);
+		if (g && cas_acq(&p->runnext, &g, NULL))
+			push_tail(p, g);
+		bump(&p->slice_tick);
+	}
+	if (att & ATT_TRIM)
+		goro__stack_cache_trim(&p->stk);
+	if (att & ATT_PROCS) {
+		p->offline = p->id >= load_rlx(&sched->nprocs);
+		if (p->offline)
+			flush_queues(p);
+	}
+	return true;
+}
+
+/* The next of the local queues, without the limits of pick_local(). */
+static struct g *take_local(struct p *p)
+{
+	struct g *g = load_rlx(&p->runnext);
+
+	if (g && cas_acq(&p->runnext, &g, NULL)) /* [NEXT-2] */
+		return g;
+	bump(&p->slice_tick);
+	g = runq_pop(&p->runq);
+	return g ? g : newq_pop(&p->newq);
+}
+
+/* Every LOOK_EVERY dispatches: what the fast path never looks at. */
+static struct g *look_further(struct m *m, struct p *p)
+{
+	uint64_t t = arch_ticks();
+	struct g *g;
+
+	goro__backlog(p);
+	if (t - p->last_poll > sched->poll_ticks && goro__netpoll->pending(p)) {
+		p->last_poll = t;
+		goro__netpoll->poll(m, p, GORO_NOW);
+	}
+	if ((++p->tick & 1) && goro__newq_steal(&p->newq, &g, 1) == 1)
+		return g;
+	return goro__inject_take(p, 1);
+}
+
+/* Takes work from q for p. last: runnext too. */
+static struct g *steal_from(struct p *p, struct p *q, bool last)
+{
+	struct g *batch[RUNQ_SIZE / 2];
+	struct g *g;
+	uint32_t n;
+
+	n = goro__newq_steal(&q->newq, batch, RUNQ_SIZE / 2);
+	if (n) {
+		for (uint32_t i = 0; i + 1 < n; i++)
+			if (!newq_push(&p->newq, batch[i]))
+				goro__push_overflow(p, batch[i], true);
+		bump(&p->steals);
+		return batch[n - 1];
+	}
+	n = goro__runq_steal(&q->runq, batch, RUNQ_SIZE / 2);
+	if (n) {
+		for (uint32_t i = 1; i < n; i++)
+			push_tail(p, batch[i]);
+		bump(&p->steals);
+		return batch[0];
+	}
+	if (!last)
+		return NULL;
+	g = load_rlx(&q->runnext);
+	if (g && cas_acq(&q->runnext, &g, NULL)) { /* [NEXT-2] */
+		bump(&p->steals);
+		return g;
+	}
+	return NULL;
+}
+
+static uint32_t rand32(uint32_t *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 17;
+	*s ^= *s << 5;
+	return *s;
+}
+
+/* Looks at the other Ps in a random order until it finds something or spin_ticks are over. */
+static struct g *spin(struct m *m, struct p *p)
+{
+	uint64_t t0 = arch_ticks();
+	uint32_t n = load_rlx(&sched->nps);
+	bool last = false;
+	struct g *g;
+
+	if (n < 2 || !goro__spin_begin(m))
+		return NULL;
+	for (;;) {
+		uint32_t at = rand32(&m->rand) % n;
+
+		for (uint32_t i = 0; i < n; i++) {
+			struct p *q = sched->ps[(at + i) % n];
+
+			if (q != p && (g = steal_from(p, q, last)))
+				return g;
+		}
+		if (load_rlx(&p->attention) || load_rlx(&sched->nglobal))
+			return NULL;
+		if (last)
+			return NULL;
+		last = arch_ticks() - t0 > sched->spin_ticks;
+		for (int i = 0; i < 16; i++)
+			arch_pause();
+	}
+}
+
+static int64_t run_timers(struct m *m, struct p *p)
+{
+	int64_t first = load_rlx(&p->timers.first), now;
+
+	if (first == INT64_MAX)
+		return GORO_FOREVER;
+	now = goro__now();
+	store_rlx(&sched->coarse_now, now);
+	if (first <= now)
+		goro__timers_run(m, p, now);
+	first = load_rlx(&p->timers.first);
+	return first == INT64_MAX ? GORO_FOREVER : first;
+}
+
+/* The next goroutine for m to run; NULL when the runtime stops. */
+struct g *goro__find_runnable(struct m *m)
+{
+	struct p *p = m->p;
+	bool look = p->until_look == 0;
+	struct g *g;
+
+	p->until_look = LOOK_EVERY;
+	for (;;) {
+		int64_t deadline;
+
+		if (unlikely(load_rlx(&p->attention)) && !attend(m, p))
+			return NULL;
+		deadline = run_timers(m, p);
+		if (likely(!p->offline)) {
+			if (look && (g = look_further(m, p)))
+				break;
+			if ((g = take_local(p)) || (g = goro__inject_take(p, RUNQ_SIZE / 2)))
+				break;
+		}
+		p->backlog_since = 0;
+		look = false;
+		if (goro__netpoll->pending(p) && goro__netpoll->poll(m, p, GORO_NOW) > 0) {
+			p->last_poll = arch_ticks();
+			continue;
+		}
+		if (!p->offline && (g = spin(m, p)))
+			break;
+		goro__idle(m, p, deadline);
+	}
+	goro__spin_end(m, true);
+	return g;
+}
+
+void goro__schedule(struct m *m)
+{
+	for (;;) {
+		struct g *g;
+
+		while (!m->p) {
+			goro__m_spare(m);
+			if (!m->p)
+				return;
+		}
+		g = goro__find_runnable(m);
+		if (!g)
+			return;
+		dispatch(m, g);
+	}
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* sched.h: the state that all Ms share, and what the files of layer 6 offer each other. Layer 6, private to it. */
+#ifndef LIB_SCHED_H
+#define LIB_SCHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lock.h"
+#include "m.h"
+#include "p.h"
+#include "runq.h"
+
+#define LOOK_EVERY 61 /* dispatches between two looks at the global queue, timers and I/O; Go's figure, a prime */
+
+struct scheduler {
+	/* Constant while the runtime runs. */
+	uint32_t running;	/* atomic: goro_run() is active */
+	int64_t slice_ns;
+	uint8_t stk_cls;	/* class of a goroutine's stack if it asks for none */
+	uint64_t poll_ticks;	/* least time between two looks at the backend of a busy P */
+	uint64_t backlog_ticks; /* age of a backlog at which another P is woken */
+	uint64_t spin_ticks;	/* how long an M looks for work before it sleeps */
+
+	/* Read often, written rarely. */
+	uint32_t nprocs CACHE_ALIGNED; /* atomic: Ps that run goroutines */
+	uint32_t nps;		       /* atomic: Ps that exist; ps[] is filled before */
+	uint32_t stopping;	       /* atomic: goro_run() is ending */
+	int64_t coarse_now;	       /* atomic: a recent goro__now() */
+	struct p *ps[P_MAX];
+
+	/* The wake-up protocol, see idle.c. */
+	uint32_t nidle CACHE_ALIGNED; /* atomic */
+	uint32_t nspinning;	      /* atomic */
+	uint64_t idle_mask[P_MAX / 64]; /* atomic: Ps of which a waker may claim one */
+
+	/* The global queue. */
+	struct lock lock CACHE_ALIGNED; /* RANK_SCHED: the fields of this paragraph */
+	uint32_t nglobal;		/* atomic mirror of global.n, written under lock */
+	struct glist global;
+	struct m *spare;		/* Ms without a P */
+	struct m *allm;
+	uint32_t nms;
+
+	/* Stopping the world, see world.c. */
+	uint32_t world CACHE_ALIGNED; /* atomic futex word: odd while stopped or stopping */
+	uint32_t world_acks;	      /* atomic: Ps that stand still */
+
+	/* Ids and counts of goroutines that plain threads made, and what Ps that are gone have counted. */
+	uint64_t next_id CACHE_ALIGNED; /* atomic */
+	uint64_t ext_spawned;		/* atomic */
+	uint32_t ext_users;		/* atomic: plain threads that are inside a spawn */
+	uint32_t procs_turn;		/* atomic: somebody changes maxprocs */
+
+	int main_result;
+};
+extern struct scheduler goro__sched;
+extern uint32_t goro__running; /* atomic: a goro_run() has begun and not returned */
+#define sched (&goro__sched)
+
+/* runtime.c, sched.c */
+void goro__schedule(struct m *m) ON_G0; /* runs until the runtime stops */
+struct g *goro__find_runnable(struct m *m) ON_G0;
+void goro__dispatch_g0(struct m *m, struct g *g) ON_G0;
+
+/* inject.c: the global queue */
+void goro__inject(struct g *g);		/* and wakes somebody if need be */
+void goro__inject_list(struct glist *l);
+struct g *goro__inject_take(struct p *p, uint32_t max); /* moves a fair share to p, returns the first */
+
+/* idle.c */
+void goro__wake_one(void);
+void goro__wake_p(struct p *p);
+void goro__idle(struct m *m, struct p *p, int64_t deadline) ON_G0;
+bool goro__spin_begin(struct m *m);
+void goro__spin_end(struct m *m, bool found);
+void goro__backlog(struct p *p);
+bool goro__claim_idle(struct p *p);
+
+/* park.c: local queues */
+void goro__push_overflow(struct p *p, struct g *g, bool fresh);
+
+static inline void push_tail(struct p *p, struct g *g)
+{
+	if (unlikely(!runq_push(&p->runq, g)))
+		goro__push_overflow(p, g, false);
+}
+
+/* Now and then, where the local queues grow: is there more than this P can do, and somebody idle? */
+static inline void goro__backlog_note(struct p *p)
+{
+	if (unlikely((++p->spawn_note & 31) == 0))
+		goro__backlog(p);
+}
+
+/* world.c */
+bool goro__world_stop(struct m *m, int64_t patience_ns); /* true: everything stands still */
+void goro__world_start(struct m *m);
+void goro__world_ack(struct m *m, struct p *p) ON_G0;
+
+/* blocking.c, runtime.c: Ms */
+int goro__m_start(struct p *p);	    /* a new thread that takes p */
+void goro__m_spare(struct m *m) ON_G0; /* waits until it is given a P, or the runtime stops */
+void goro__p_handoff(struct p *p);  /* gives an ownerless P to a spare or new M */
+void goro__main_done(struct m *m);  /* the main goroutine has ended by goro_exit() */
+int goro__p_make(uint32_t id);	    /* 0 or negative errno */
+int goro__m_init(struct m *m);      /* on its own thread: signal stack, sanitizers */
+void goro__m_fini(struct m *m);
+
+/* sysmon.c */
+int goro__sysmon_start(void);
+void goro__sysmon_stop(void);
+void goro__sysmon_poke(void);
+void goro__sysmon_dump(void) SIGSAFE;
+extern uint32_t goro__sysmon_asleep; /* atomic */
+
+/* signal.c */
+void goro__signals_init(void);
+void goro__signals_fini(void);
+
+/* dump.c */
+void goro__dump_all(int fd, bool all) SIGSAFE;
+void goro__dump_self(int fd) SIGSAFE;
+void goro__dump_prepare(void);
+
+#endif

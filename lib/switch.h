@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * switch.h: leaving one goroutine and going on with another. Layer 6, private to it.
+ *
+ * A goroutine that leaves sets m->post, what is to be done for it once its context is saved, and switches, straight to the next
+ * goroutine if the local queues have one, else to g0. The context that comes next does it, first of all. So no other M can
+ * find a goroutine whose registers are still being saved, and no lock is needed beyond the one the caller holds anyway.
+ */
+#ifndef LIB_SWITCH_H
+#define LIB_SWITCH_H
+
+#include "context.h"
+#include "sched.h"
+#include "spawn.h"
+
+void goro__post_slow(struct m *m, enum post post, struct g *g);
+
+/* What the goroutine that was left asked for. In the context that goes on; NULL is g0. */
+static inline void finish_switch(struct m *m, struct g *self)
+{
+	enum post post = m->post;
+
+	san_arrive(m, self);
+	m->post = POST_NONE;
+	if (post == POST_UNLOCK)
+		goro__unlock(m->post_lock); /* [SWITCH-1] release: the saved context is seen by who takes the lock next */
+	else if (post == POST_YIELD)
+		push_tail(m->p, m->post_g);
+	else if (post != POST_NONE)
+		goro__post_slow(m, post, m->post_g);
+}
+
+/* Marks g as running on m. */
+static inline void set_running(struct m *m, struct p *p, struct g *g)
+{
+	m->curg = g;
+	g->m = m;
+	store_rlx(&g->status, G_RUNNING);
+	bump(&p->switches);
+}
+
+/*
+ * From the goroutine g to next, or to g0 if next is NULL, with m->post set. Returns the m on which g goes on.
+ * A next that has no stack yet and gets none goes to the global queue: g0 sorts it out.
+ */
+static inline struct m *switch_to(struct m *m, struct g *g, struct g *next)
+{
+	struct p *p = m->p;
+
+	m->post_g = g;
+	if (likely(next != NULL)) {
+		if (likely(next->sp != NULL)) {
+			set_running(m, p, next);
+			san_leave(m, g, next);
+			m = goro__switch(&g->sp, next->sp, m);
+			goto resumed;
+		}
+		if (next->stk.w != 0 || likely(stk_get(&p->stk, next->stk_cls, &next->stk) == 0)) {
+			if (unlikely(goro__san))
+				goro__san_attach(next);
+			set_running(m, p, next);
+			san_leave(m, g, next);
+			m = goro__switch_fresh(&g->sp, goro__g_top(next), goro__g_main, m);
+			goto resumed;
+		}
+		push_tail(p, next);
+	}
+	m->curg = NULL;
+	san_leave(m, g, NULL);
+	m = goro__switch(&g->sp, m->g0_sp, m);
+resumed:
+	finish_switch(m, g);
+	return m;
+}
+
+/*
+ * The next goroutine of the local queues; NULL when they are empty or when it is time to look further. The caller is about
+ * to leave its goroutine. Woken ones (runq) and new ones (newq) take turns, so neither starves the other.
+ */
+static inline struct g *pick_local(struct p *p)
+{
+	struct g *g;
+
+	if (unlikely(--p->until_look == 0 || load_rlx(&p->attention) != 0))
+		return NULL;
+	g = load_rlx(&p->runnext);
+	if (g) {
+		/* [NEXT-2] acquire: pairs with [NEXT-1]; a thief may have been faster. */
+		if (likely(cas_acq(&p->runnext, &g, NULL)))
+			return g;
+	}
+	bump(&p->slice_tick);
+	if (p->until_look & 1) {
+		g = runq_pop(&p->runq);
+		return g ? g : newq_pop(&p->newq);
+	}
+	g = newq_pop(&p->newq);
+	return g ? g : runq_pop(&p->runq);
+}
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * timer.c: a 4-ary heap of timers per P.
+ *
+ * A timer belongs to the P on which it was started and fires there, on the scheduler stack of whatever M holds that P. Its entry in the
+ * heap carries the time beside the pointer, so sifting touches only the heap's own lines; the timer knows its index, so a stop
+ * is O(log n) without a search. The lock is the owner's nearly always; a stop from another P takes it too.
+ *
+ * Invariants, under ts->lock:
+ *   I1 heap[i].t->idx == i + 1, and no entry fires before its parent (i - 1) / 4.
+ *   I2 ts->first is heap[0].when, or INT64_MAX if it is empty.
+ *   I3 only the owner of the P takes timers out to run them, one at a time: it sets ts->running to the timer, drops the lock, calls back,
+ *	and sets it to NULL again. So a callback runs without the lock and may take any other.
+ * Stopping:
+ *	stopper: lock; in the heap? take it out, done, it never fires. Else unlock, and wait while ts->running is t [TIMER-2].
+ *	owner:   lock; take t out; running = t; unlock; call; [TIMER-1] running = NULL.
+ *   The stopper finds t in the heap, or t was taken out under the lock before, and then running == t until the callback is over (or t
+ *   is over already). Either way t's memory is free to go when the stop returns. After the callback has begun, t may be started again
+ *   by its owner's code only once that stop has returned or the callback is known to be over.
+ *   A stopper that waits is on another M than the callback, since callbacks run on g0 and stop is never called there for the timer
+ *   that runs. A callback is short, so the wait is.
+ *
+ * Rejected: a timing wheel (ticks cost an idle program CPU, or lose precision); lazy deletion as older Go had (a million deadlines
+ * that never fire would all stay in the heap until they are due).
+ */
+#include "timer.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "p.h"
+#include "m.h"
+#include "sys.h"
+
+#define FIRST_CAP 256u
+
+void goro__timers_init(struct timers *ts)
+{
+	memset(ts, 0, sizeof(*ts));
+	lock_init(&ts->lock, RANK_TIMERS);
+	ts->first = INT64_MAX;
+}
+
+void goro__timers_fini(struct timers *ts)
+{
+	if (ts->heap)
+		sys_munmap(ts->heap, ts->cap * sizeof(ts->heap[0]));
+	ts->heap = NULL;
+	ts->cap = ts->n = 0;
+}
+
+static int grow(struct timers *ts)
+{
+	uint32_t cap = ts->cap ? ts->cap * 2 : FIRST_CAP;
+	long r = sys_mmap(NULL, cap * sizeof(ts->heap[0]), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (sys_is_err(r))
+		return -ENOMEM;
+	if (ts->heap) {
+		memcpy((void *)r, ts->heap, ts->n * sizeof(ts->heap[0]));
+		sys_munmap(ts->heap, ts->cap * sizeof(ts->heap[0]));
+	}
+	ts->heap = (struct timer_slot *)r;
+	ts->cap = cap;
+	return 0;
+}
+
+static void place(struct timers *ts, uint32_t i, struct timer_slot s)
+{
+	ts->heap[i] = s;
+	s.t->idx = i + 1;
+}
+
+static void sift_up(struct timers *ts, uint32_t i, struct timer_slot s)
+{
+	while (i > 0) {
+		uint32_t parent = (i - 1) / 4;
+
+		if (ts->heap[parent].when <= s.when)
+			break;
+		place(ts, i, ts->heap[parent]);
+		i = parent;
+	}
+	place(ts, i, s);
+}
+
+static void sift_down(struct timers *ts, uint32_t i, struct timer_slot s)
+{
+	for (;;) {
+		uint32_t c = 4 * i + 1, end = c + 4, best;
+
+		if (c >= ts->n)
+			break;
+		if (end > ts->n)
+			end = ts->n;
+		for (best = c++; c < end; c++)
+			if (ts->heap[c].when < ts->heap[best].when)
+				best = c;
+		if (ts->heap[best].when >= s.when)
+			break;
+		place(ts, i, ts->heap[best]);
+		i = best;
+	}
+	place(ts, i, s);
+}
+
+static void set_first(struct timers *ts)
+{
+	store_rlx(&ts->first, ts->n ? ts->heap[0].when : INT64_MAX);
+}
+
+/* Takes the entry at i out of the heap. */
+static void take_out(struct timers *ts, uint32_t i)
+{
+	struct timer_slot last = ts->heap[--ts->n];
+
+	ts->heap[i].t->idx = 0;
+	if (i < ts->n) {
+		if (i > 0 && last.when < ts->heap[(i - 1) / 4].when)
+			sift_up(ts, i, last);
+		else
+			sift_down(ts, i, last);
+	}
+	set_first(ts);
+}
+
+int goro__timer_start(struct m *m, struct timer *t, int64_t when)
+{
+	struct p *p = m->p;
+	struct timers *ts = &p->timers;
+	struct timer_slot s = { when, t };
+
+	goro__lock(&ts->lock);
+	if (unlikely(ts->n == ts->cap) && grow(ts) != 0) {
+		goro__unlock(&ts->lock);
+		return -ENOMEM;
+	}
+	t->when = when;
+	store_rlx(&t->home, p);
+	sift_up(ts, ts->n++, s);
+	set_first(ts);
+	goro__unlock(&ts->lock);
+	return 0;
+}
+
+bool goro__timer_stop(struct timer *t)
+{
+	struct timers *ts = &load_rlx(&t->home)->timers;
+
+	goro__lock(&ts->lock);
+	if (t->idx != 0) {
+		take_out(ts, t->idx - 1);
+		goro__unlock(&ts->lock);
+		return true;
+	}
+	goro__unlock(&ts->lock);
+	/* [TIMER-2] acquire: pairs with [TIMER-1]. Without it t's memory could be reused under the callback. */
+	while (load_acq(&ts->running) == t)
+		arch_pause();
+	return false;
+}
+
+int goro__timers_run(struct m *m, struct p *p, int64_t now)
+{
+	struct timers *ts = &p->timers;
+	int n = 0;
+
+	goro__lock(&ts->lock);
+	while (ts->n && ts->heap[0].when <= now) {
+		struct timer *t = ts->heap[0].t;
+
+		take_out(ts, 0);
+		store_rlx(&ts->running, t);
+		goro__unlock(&ts->lock);
+		t->fn(m, t);
+		/* [TIMER-1] release: pairs with [TIMER-2]. */
+		store_rel(&ts->running, NULL);
+		n++;
+		goro__lock(&ts->lock);
+	}
+	goro__unlock(&ts->lock);
+	return n;
+}
