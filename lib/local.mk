@@ -37,11 +37,16 @@ goro_sources =
 # -- 0 base: no kernel, no runtime state
 goro_sources += %D%/attr.h
 goro_sources += %D%/atomic.h
+goro_sources += %D%/fatal.h
+goro_sources += %D%/rand.h
+goro_sources += %D%/mem.c %D%/mem.h
 
 # -- 1 arch: one directory per CPU, the only assembly
 goro_sources += %D%/arch.h
-goro_sources += %D%/arch/x86_64/arch.h
-goro_sources += %D%/arch/aarch64/arch.h
+goro_sources += %D%/arch/x86_64/arch.h %D%/arch/aarch64/arch.h
+if ARCH_X86_64
+goro_sources += %D%/arch/x86_64/switch.S %D%/arch/x86_64/entry.S %D%/arch/x86_64/asm.h
+endif
 
 # -- 2 sys: system calls that return -errno, and what a thread is to the kernel
 goro_sources += %D%/sys.c %D%/sys.h
@@ -49,49 +54,55 @@ goro_sources += %D%/futex.c %D%/futex.h
 goro_sources += %D%/tls.c %D%/tls.h
 goro_sources += %D%/lock.c %D%/lock.h
 goro_sources += %D%/clock.c %D%/clock.h
+goro_sources += %D%/print.c %D%/print.h
 goro_sources += %D%/cpu.h
 goro_sources += %D%/probe.h
-
-goro_sources += %D%/print.c %D%/print.h
 
 # -- 3 stack
 goro_sources += %D%/stack.h
 
-# -- 4 goroutine: its record, its context, the worker thread
+# -- 4 records of goroutines and of worker threads
 goro_sources += %D%/g.h
 goro_sources += %D%/m.h
+
+# -- 5 processor: its queues, its timers, the context switch
+goro_sources += %D%/runq.c %D%/runq.h
+goro_sources += %D%/timer.c %D%/timer.h
+goro_sources += %D%/p.h
 goro_sources += %D%/context.c %D%/context.h
 
-# -- 5 queues
-goro_sources += %D%/runq.c %D%/runq.h
-
-# -- 6 scheduler: the layers above may include timer.h, park.h, spawn.h, blocking.h and netpoll.h of it
-goro_sources += %D%/fatal.c %D%/fatal.h
-goro_sources += %D%/p.h
-goro_sources += %D%/netpoll.h
-goro_sources += %D%/timer.c %D%/timer.h
-goro_sources += %D%/sched.c %D%/sched.h
-goro_sources += %D%/switch.h
+# -- 6 scheduler: layers 7 to 9 include park.h, spawn.h, blocking.h and netpoll.h of it, nothing else
 goro_sources += %D%/park.c %D%/park.h
-goro_sources += %D%/inject.c
-goro_sources += %D%/idle.c
 goro_sources += %D%/spawn.c %D%/spawn.h
 goro_sources += %D%/blocking.c %D%/blocking.h
-goro_sources += %D%/world.c
+goro_sources += %D%/netpoll.h
+goro_sources += %D%/sched.c %D%/sched.h
+goro_sources += %D%/switch.h
+goro_sources += %D%/inject.c
+goro_sources += %D%/idle.c
+goro_sources += %D%/go.c
 goro_sources += %D%/foreign.c
+goro_sources += %D%/world.c
 goro_sources += %D%/sysmon.c
 goro_sources += %D%/signal.c
 goro_sources += %D%/runtime.c
-goro_sources += %D%/go.c
 
 # -- 7 io: the backends, and an operation = submit, park, cancel
+goro_sources += %D%/fd.h
+goro_sources += %D%/op.h
+if URING
+goro_sources += %D%/ring.c %D%/ring.h %D%/ring_abi.h
+endif
 
 # -- 8 sync: channels, select, locks
+goro_sources += %D%/chan.c %D%/chan.h
+goro_sources += %D%/select.c %D%/select.h
 
 # -- 9 net and files
 
-# -- 10 diagnosis
+# -- 10 diagnosis: looks at everything, nothing depends on it
 goro_sources += %D%/dump.c
+goro_sources += %D%/fatal.c
 
 # ----------------------------------------------------------------------------------------------------
 # How it is compiled and linked

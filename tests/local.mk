@@ -5,7 +5,8 @@
 # A new program is two lines: its name, and what it links: T_API (the library as it is
 # installed, public headers only) or T_UNIT (the same sources with nothing hidden and with fault injection).
 
-T_API = %D%/libt.la lib/libgoro.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
+# What the programs of tests/api, tests/stress and tests/regress link, and those of tests/unit.
+T_API = %D%/api/libapi.la %D%/libt.la lib/libgoro.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
 T_UNIT = %D%/libt.la lib/libgoro-internal.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
 
 # The programs that `make check` and, longer, `make check-stress` run.
@@ -22,6 +23,31 @@ t_both =
 # ----------------------------------------------------------------------------------------------------
 # api: black-box
 # ----------------------------------------------------------------------------------------------------
+t_programs += %D%/api/check_chan
+%C%_api_check_chan_LDADD = $(T_API)
+t_programs += %D%/api/check_chan_many
+%C%_api_check_chan_many_LDADD = $(T_API)
+t_programs += %D%/api/check_net
+%C%_api_check_net_LDADD = $(T_API)
+t_programs += %D%/api/check_net_wait
+%C%_api_check_net_wait_LDADD = $(T_API)
+t_programs += %D%/api/check_procs
+%C%_api_check_procs_LDADD = $(T_API)
+t_programs += %D%/api/check_run
+%C%_api_check_run_LDADD = $(T_API)
+t_programs += %D%/api/check_select
+%C%_api_check_select_LDADD = $(T_API)
+t_programs += %D%/api/check_spawn
+%C%_api_check_spawn_LDADD = $(T_API)
+t_programs += %D%/api/check_sync
+%C%_api_check_sync_LDADD = $(T_API)
+t_programs += %D%/api/check_time
+%C%_api_check_time_LDADD = $(T_API)
+if HAVE_CXX
+t_programs += %D%/api/check_spawn_cxx
+%C%_api_check_spawn_cxx_SOURCES = %D%/api/check_spawn_cxx.cc
+%C%_api_check_spawn_cxx_LDADD = $(T_API)
+endif
 
 # ----------------------------------------------------------------------------------------------------
 # stress: seeded and long; short in `make check`
@@ -45,6 +71,9 @@ t_lint += %D%/lint/symbols.sh
 EXTRA_DIST += %D%/lint/strip.awk %D%/lint/symbols.allow
 
 t_scripts = $(t_lint)
+t_scripts += %D%/abi/check-map.sh
+t_scripts += %D%/abi/headers.sh
+t_scripts += %D%/compile_fail/run.sh
 
 # ----------------------------------------------------------------------------------------------------
 # The harness
@@ -52,7 +81,8 @@ t_scripts = $(t_lint)
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libt.la
 %C%_libt_la_SOURCES = %D%/t.c %D%/t.h
-%C%_libt_la_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+check_LTLIBRARIES += %D%/api/libapi.la
+%C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h
 check_PROGRAMS += $(t_programs) $(t_stress) %D%/have_uring
 TESTS += $(t_programs) $(t_stress)
 else
@@ -61,7 +91,7 @@ check-local:
 endif
 
 TESTS += $(t_scripts)
-EXTRA_DIST += $(t_scripts) %D%/driver
+EXTRA_DIST += $(t_scripts) %D%/driver %D%/compile_fail
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = $(top_srcdir)/%D%/driver
 SH_LOG_DRIVER = $(top_srcdir)/%D%/driver

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # comments.sh: both ends of a barrier carry its tag, and files begin as they should.
 #
-# 1. A tag [NAME-1] has a partner [NAME-2] somewhere in lib, and each is described where it stands: a tag that appears
-#    only once in all of lib has lost its other end.
+# 1. A tag [NAME-1] stands at one end of a barrier and is named at the other: a tag that appears only once in
+#    all of lib has lost its other end.
 # 2. The first or second line of each file has the SPDX line.
 # 3. // comments are for code that is not to be committed.
 set -eu
@@ -18,13 +18,6 @@ for t in $(echo "$tags" | uniq -u); do
 		status=1
 	fi
 done
-for family in $(echo "$tags" | tr -d '[]' | sed 's/-[0-9]*$//' | uniq); do
-	if [ "$(echo "$tags" | grep -F "[$family-" | uniq | wc -l)" -lt 2 ]; then
-		echo "[$family-n] has one member only: a barrier pairs with another one"
-		status=1
-	fi
-done
-
 for f in $(find lib include tests benchmarks examples -name '*.[chS]' -o -name '*.cc' -o -name '*.sh' -o -name '*.mk' |
 	LC_ALL=C sort) Makefile.am configure.ac; do
 	if ! head -n 2 "$f" | grep -q 'SPDX-License-Identifier: '; then
