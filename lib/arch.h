@@ -25,12 +25,19 @@
 #endif
 
 /*
+ * goro__fpenv_save() makes the calling thread's floating-point control words (rounding mode and the like) those that
+ * every goroutine starts with from now on, on whichever thread. Until then they are the ABI's defaults.
+ */
+void goro__fpenv_save(void);
+
+/*
  * goro__switch() parks the running context and resumes another.  It pushes the callee-saved registers and the
  * floating-point control words, stores the stack pointer in *save_sp, takes to_sp as the new one, and returns
  * `pass` in the context that was parked there (or calls that context's entry with it).
  *
  * A context may be resumed as soon as *save_sp is written, by another thread too: goro__switch() touches the
  * old stack no more after that store.  Whoever publishes the context therefore does it from the new one.
+ * arch_switch() in the CPU's arch.h is the same, inline and faster.
  * Built with GORO_SHARE_FPENV, rounding mode and the like belong to the thread, not to the context.
  *
  * From: any stack.  The signal mask, errno and all of thread-local storage are the thread's and stay with it.
@@ -39,15 +46,14 @@ void *goro__switch(void **save_sp, void *to_sp, void *pass);
 
 /*
  * goro__ctx_make() writes the first frame of a context on an empty stack and returns the sp to switch to.
- * Switching there calls entry(pass), which must never return, with the floating-point control words that the
- * creator has now.  stack_top need not be aligned.
+ * Switching there calls entry(pass), which must never return.  stack_top need not be aligned.
  */
 void *goro__ctx_make(void *stack_top, void (*entry)(void *pass));
 
 /*
  * goro__switch_fresh() is goro__switch() to a context that was never made: it parks the running context and
- * calls entry(pass) at the top of an empty stack.  It spares the store and reload of a first frame, and the new
- * context inherits the floating-point control words.  Returns what the switch back passes.
+ * calls entry(pass) at the top of an empty stack.  It spares the store and reload of a first frame.  Returns what
+ * the switch back passes.
  */
 void *goro__switch_fresh(void **save_sp, void *stack_top, void (*entry)(void *pass), void *pass);
 

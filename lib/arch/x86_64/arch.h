@@ -10,19 +10,79 @@
 
 /*
  * What lies at the stack pointer of a parked context, lowest address first.  The offsets are repeated in
- * switch.S; check_arch.c compares the two.
+ * asm.h for the .S files.
  */
 struct arch_frame {
 	uint32_t mxcsr;		/* SSE control and status */
 	uint16_t x87cw;		/* x87 control word */
 	uint16_t pad;
-	uint64_t r15, r14, r13, r12, rbx, rbp;
-	uint64_t rip;		/* where goro__switch() returns to */
+	uint64_t rbp;
+	uint64_t rip;		/* where the context goes on */
 };
 
-_Static_assert(sizeof(struct arch_frame) == 64, "switch.S: the frame is one line");
-_Static_assert(offsetof(struct arch_frame, rbx) == 40, "switch.S: FRAME_RBX");
-_Static_assert(offsetof(struct arch_frame, rip) == 56, "switch.S: FRAME_RIP");
+/* From a parked context's sp to the sp that it goes on with: the frame, and the red zone that it lies below. */
+#define ARCH_FRAME_GAP (sizeof(struct arch_frame) + 128)
+
+_Static_assert(offsetof(struct arch_frame, x87cw) == 4, "asm.h: FRAME_X87CW");
+_Static_assert(offsetof(struct arch_frame, rbp) == 8, "asm.h: FRAME_RBP");
+_Static_assert(offsetof(struct arch_frame, rip) == 16, "asm.h: FRAME_RIP");
+_Static_assert(ARCH_FRAME_GAP == 152, "asm.h: FRAME_GAP");
+
+/* What a frame says about its context, for dumps and debuggers. */
+static inline void *arch_frame_pc(const void *sp)
+{
+	return (void *)((const struct arch_frame *)sp)->rip;
+}
+
+/* Every register but rsp and rbp, which the switch itself saves. */
+#ifdef __AVX512F__
+# define ARCH_CLOBBER_AVX512 , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24",	\
+	"xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#else
+# define ARCH_CLOBBER_AVX512
+#endif
+#define ARCH_CLOBBER "rbx", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory", "xmm0", "xmm1",	\
+	"xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",	\
+	"xmm14", "xmm15" ARCH_CLOBBER_AVX512
+
+/*
+ * goro__switch() and goro__switch_fresh() without the call: the caller's registers are saved only if it needs them
+ * later, and the processor's prediction of returns stays in step. For the few functions through which goroutines
+ * park; they should be out of line and small, since all registers are lost here.
+ */
+static inline __attribute__((always_inline)) void *arch_switch(void **save_sp, void *to_sp, void *pass)
+{
+	void *ret;
+
+	__asm__ volatile("leaq 1f(%%rip), %%r8\n\t"
+			 "jmp goro__switch_at\n"
+			 "1:"
+			 : "=a"(ret), "+D"(save_sp), "+S"(to_sp), "+d"(pass)
+			 :: "rcx", "r8", ARCH_CLOBBER);
+	return ret;
+}
+
+static inline __attribute__((always_inline)) void *arch_switch_fresh(void **save_sp, void *stack_top,
+								     void (*entry)(void *pass), void *pass)
+{
+	void *ret;
+
+	__asm__ volatile("leaq 1f(%%rip), %%r8\n\t"
+			 "jmp goro__fresh_at\n"
+			 "1:"
+			 : "=a"(ret), "+D"(save_sp), "+S"(stack_top), "+d"(entry), "+c"(pass)
+			 :: "r8", ARCH_CLOBBER);
+	return ret;
+}
+
+/* Set the floating-point control words that goroutines start with: a new one goes on on the stack of another. */
+static inline void arch_fpenv_reset(void)
+{
+#ifndef GORO_SHARE_FPENV
+	__asm__ volatile("ldmxcsr goro__fpenv(%%rip)\n\t"
+			 "fldcw 4 + goro__fpenv(%%rip)" ::: "memory");
+#endif
+}
 
 /*
  * Load and store the pointer-sized thread-local variable `sym` (initial-exec, hidden, defined in tls.c).  One
