@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * goro/sync.h: Go's sync.WaitGroup and sync.Mutex. Zero is a valid initial state; goroutines and plain
- * threads may share one object; an object must not be copied after its first use. Misuse is a panic
- * with Go's own words (package sync).
+ * threads may share one object, before goro_run() and after it too; an object must not be copied after its
+ * first use. Misuse is a panic with Go's own words (package sync).
  */
 #ifndef GORO_SYNC_H
 #define GORO_SYNC_H
@@ -13,11 +13,9 @@
 GORO_BEGIN_DECLS
 
 struct goro_waitgroup {
-	uint64_t state; /* counter and number of waiters; internal */
-	uint32_t sema;
-	uint32_t pad;
+	uint64_t state; /* counter, and whether somebody waits; internal */
 };
-#define GORO_WAITGROUP_INIT { 0, 0, 0 }
+#define GORO_WAITGROUP_INIT { 0 }
 
 /*
  * Adds delta to the counter; at zero all waiters go on. Panics "sync: negative WaitGroup counter" and
@@ -29,27 +27,62 @@ GORO_API void goro_waitgroup_done(struct goro_waitgroup *wg); /* goro_waitgroup_
 
 /*
  * Waits until the counter is zero. Returns 0, or -ETIMEDOUT when the deadline passed first (-EAGAIN if it
- * was GORO_NOW). Parks: yes. From: any thread.
+ * was GORO_NOW). When it has returned 0 and no other call waits, the memory of *wg may be reused.
+ * Parks: yes. From: any thread.
  */
 GORO_API GORO_PARKS int goro_waitgroup_wait(struct goro_waitgroup *wg, int64_t deadline);
 
 struct goro_mutex {
-	uint32_t state; /* locked, woken and starving bits, number of waiters; internal */
-	uint32_t sema;
+	uint32_t state; /* bits: locked, a waiter is awake, starving, waiters sleep; internal but for the inlines below */
 };
-#define GORO_MUTEX_INIT { 0, 0 }
+#define GORO_MUTEX_INIT { 0 }
 
 /*
- * Go's sync.Mutex: not recursive, not bound to the goroutine that locked it, with Go's starvation mode
- * (a waiter that waited for over a millisecond is handed the lock).
- * lock: parks until the lock is free. lock_until: 0, or -ETIMEDOUT (-EAGAIN for GORO_NOW). trylock: 1 if locked, 0 if
- * not; does not park. unlock: panics "sync: unlock of unlocked mutex" (fatal, as in Go). From: any thread.
+ * Go's sync.Mutex: not recursive, not bound to the goroutine that locked it, with Go's starvation mode: a waiter that is
+ * passed over for more than a millisecond is handed the lock, and those after it, until one has waited for less.
+ * What happens before an unlock is visible after the lock that follows it.
+ *
+ * lock parks until the lock is free. lock_until returns 0, or -ETIMEDOUT (-EAGAIN for GORO_NOW): then it is not locked; a
+ * deadline in the past tries once. trylock returns 1 if it has locked, 0 if not. unlock of a mutex that nobody has
+ * locked is fatal, as in Go: "sync: unlock of unlocked mutex".
+ * Parks: lock and lock_until; unlock may give way to the waiter that it hands the lock to; trylock does not. From: any thread.
  */
-GORO_API GORO_PARKS void goro_mutex_lock(struct goro_mutex *m);
-GORO_API GORO_PARKS int goro_mutex_lock_until(struct goro_mutex *m, int64_t deadline);
-GORO_API int goro_mutex_trylock(struct goro_mutex *m);
-GORO_API void goro_mutex_unlock(struct goro_mutex *m);
+GORO_API GORO_PARKS void goro_mutex_lock(struct goro_mutex *mu);
+GORO_API GORO_PARKS int goro_mutex_lock_until(struct goro_mutex *mu, int64_t deadline);
+GORO_API int goro_mutex_trylock(struct goro_mutex *mu);
+GORO_API GORO_PARKS void goro_mutex_unlock(struct goro_mutex *mu);
 
 GORO_END_DECLS
+
+/*
+ * The only functions of goro with an inline form. Locking and unlocking a free mutex are one instruction each, and two calls would
+ * cost two thirds of them again. The exported functions above do the same and are what other languages, function pointers
+ * and unoptimised builds use: `extern inline` with gnu_inline is never compiled on its own. So the ABI contains that state is 0 if the
+ * mutex is free, and 1 if it is locked and nobody waits. GORO_NO_INLINE, defined before the include, switches it off.
+ */
+#if !defined(GORO_NO_INLINE) && defined(__OPTIMIZE__)
+GORO_BEGIN_DECLS
+
+extern void goro__mutex_lock(struct goro_mutex *mu) __asm__("goro_mutex_lock");
+extern void goro__mutex_unlock(struct goro_mutex *mu) __asm__("goro_mutex_unlock");
+
+extern __inline__ __attribute__((__gnu_inline__)) void goro_mutex_lock(struct goro_mutex *mu)
+{
+	uint32_t goro_free = 0;
+
+	if (__builtin_expect(!__atomic_compare_exchange_n(&mu->state, &goro_free, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED), 0))
+		goro__mutex_lock(mu);
+}
+
+extern __inline__ __attribute__((__gnu_inline__)) void goro_mutex_unlock(struct goro_mutex *mu)
+{
+	uint32_t goro_locked = 1;
+
+	if (__builtin_expect(!__atomic_compare_exchange_n(&mu->state, &goro_locked, 0, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED), 0))
+		goro__mutex_unlock(mu);
+}
+
+GORO_END_DECLS
+#endif
 
 #endif

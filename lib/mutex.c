@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mutex.c: Go's sync.Mutex on the table of sema.c.
+ *
+ * The word, mu->state:
+ *	LOCKED	 somebody has it
+ *	WOKEN	 a waiter is awake and on its way: unlock need not wake another
+ *	STARVING a waiter has been passed over for more than a millisecond: the lock is handed over, nobody may barge
+ *	PARKED	 sleepers may be in the queue of this address
+ *
+ * Normal mode: unlock frees the lock and wakes the oldest sleeper, which competes with those who are running; they mostly win, which is
+ * good for throughput (no switch per unlock) and bad for the sleeper. One that has waited for STARVE_NS and loses again
+ * sets STARVING and sleeps as the first of the queue. Starving mode: unlock leaves LOCKED set and makes the oldest sleeper the
+ * owner, and gives way to it; newcomers queue at the end. The mode ends when a sleeper that has waited for less, or the last one, gets the lock.
+ *
+ * Invariants, whenever the bucket's lock is free:
+ *   I1 the queue is not empty => PARKED. PARKED is set and cleared under the bucket's lock only.
+ *   I2 STARVING => LOCKED and PARKED.
+ *   I3 PARKED and not LOCKED => WOKEN, or an unlocker or a woken waiter is on its way to make it so. So no sleeper is forgotten:
+ *      - unlock of a word with PARKED and without WOKEN wakes one and sets WOKEN, in one step that also clears LOCKED;
+ *      - whoever is woken either takes the lock (and its unlock sees PARKED), or clears WOKEN in a step that requires LOCKED,
+ *	  when it goes to sleep again or gives up: then the owner's unlock sees PARKED without WOKEN.
+ *   I4 LOCKED is cleared by the last access of unlock to the word; the sleeper was taken off before that, under the bucket's lock.
+ *      So the next owner may free the mutex.
+ *   A waiter sets PARKED by a compare-and-swap that requires LOCKED, and the unlocker's compare-and-swap requires a word without PARKED: one word,
+ *   so there is no gap between "is it free?" and "I wait".
+ *
+ * The uncontended way is one compare-and-swap each for lock and unlock, inline in <goro/sync.h>; a call would cost two thirds of that again.
+ *
+ * Rejected: a plain store as release (a waiter count beside the lock needs a fence behind it, as dear as the locked instruction; membarrier(2)
+ * in the waiter costs tens of microseconds across virtual CPUs); always handing over (a switch per unlock).
+ */
+#define GORO_NO_INLINE
+#include <goro/sync.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <goro/time.h>
+
+#include "atomic.h"
+#include "attr.h"
+#include "clock.h"
+#include "context.h"
+#include "fatal.h"
+#include "m.h"
+#include "sema.h"
+
+enum { LOCKED = 1, WOKEN = 2, STARVING = 4, PARKED = 8 };
+
+enum { AWAKE = 1, OWNER = 2 }; /* what a sleeper is told */
+
+#define STARVE_NS 1000000
+
+/* The deadline has taken a sleeper off (bucket locked): I1 and I2. */
+static void give_up(struct sleeper *w, bool more)
+{
+	if (!more)
+		and_seq((uint32_t *)w->addr, ~(uint32_t)(PARKED | STARVING));
+}
+
+/*
+ * Sleeps if the mutex is still locked. *ret_told is what the sleeper was told, -ETIMEDOUT, or 0 if it did not sleep. With a
+ * deadline in the past it only clears WOKEN.
+ */
+static GORO_PARKS struct m *sleep_on(struct m *m, struct goro_mutex *mu, struct sleeper *w, bool woken, bool starving,
+				     int64_t deadline, int *ret_told)
+{
+	bool late = deadline >= 0 && deadline <= goro__now();
+	struct bucket *b = goro__sema_lock(&mu->state);
+	uint32_t old = load_rlx(&mu->state), new;
+
+	*ret_told = 0;
+	do {
+		if (!(old & LOCKED)) {
+			sema_unlock(b);
+			return m;
+		}
+		new = woken ? old & ~(uint32_t)WOKEN : old;
+		if (!late)
+			new |= starving ? PARKED | STARVING : PARKED;
+	} while (!cas_ar(&mu->state, &old, new));
+	if (late) {
+		sema_unlock(b);
+		*ret_told = -ETIMEDOUT;
+		return m;
+	}
+	m = goro__sema_wait(m, b, w, WAIT_MUTEX, deadline, woken);
+	*ret_told = w->result;
+	return m;
+}
+
+static NOINLINE GORO_PARKS int lock_slow(struct goro_mutex *mu, uint32_t old, int64_t deadline)
+{
+	struct sleeper w = { .addr = &mu->state, .expired = give_up };
+	bool woken = false, starving = false;
+	int told = 0;
+	struct m *m;
+
+	for (;;) {
+		while (!(old & LOCKED)) {
+			uint32_t new = (old | LOCKED) & (woken ? ~(uint32_t)WOKEN : ~0u);
+
+			/* [MUTEX-1] acquire: pairs with [MUTEX-2]. Without it what the last owner wrote may be read stale. */
+			if (cas_acq(&mu->state, &old, new))
+				return 0;
+		}
+		if (deadline == GORO_NOW)
+			return -EAGAIN;
+		m = rt_enter();
+		if (w.since == 0)
+			w.since = goro__now();
+		else
+			starving = starving || goro__now() - w.since > STARVE_NS;
+		m = sleep_on(m, mu, &w, woken, starving, deadline, &told);
+		rt_exit(m);
+		if (told == OWNER || told < 0)
+			return told == OWNER ? 0 : told;
+		woken = woken || told == AWAKE;
+		old = load_rlx(&mu->state);
+	}
+}
+
+/* Takes a sleeper off and decides, in one step with the word, what it gets: AWAKE or OWNER. The bucket is locked. */
+static struct sleeper *pass_on(struct bucket *b, struct goro_mutex *mu, uint32_t old, int *ret_told)
+{
+	struct sleeper *w = goro__sema_take(b, &mu->state);
+	bool patient = w && (!w->more || ((old & STARVING) && goro__now() - w->since < STARVE_NS));
+	uint32_t new;
+
+	old = load_rlx(&mu->state);
+	do {
+		if (!w) {
+			new = old & ~(uint32_t)(LOCKED | PARKED | STARVING);
+			continue;
+		}
+		*ret_told = old & STARVING ? OWNER : AWAKE;
+		new = old & STARVING ? old : (old & ~(uint32_t)LOCKED) | WOKEN;
+		if (patient)
+			new &= ~(uint32_t)STARVING;
+		if (!w->more)
+			new &= ~(uint32_t)PARKED;
+		/* [MUTEX-2], and acquire for an owner that is handed the lock without [MUTEX-1]. */
+	} while (!cas_ar(&mu->state, &old, new));
+	return w;
+}
+
+static NOINLINE GORO_PARKS void unlock_slow(struct goro_mutex *mu, uint32_t old)
+{
+	struct sleeper *w;
+	struct bucket *b;
+	struct m *m;
+	int told = 0;
+
+	for (;;) {
+		if (unlikely(!(old & LOCKED)))
+			goro__throw("sync: unlock of unlocked mutex");
+		if ((old & (PARKED | WOKEN)) == PARKED || (old & STARVING))
+			break;
+		if (cas_rel(&mu->state, &old, old & ~(uint32_t)LOCKED)) /* [MUTEX-2] */
+			return;
+	}
+	m = rt_enter();
+	b = goro__sema_lock(&mu->state);
+	w = pass_on(b, mu, old, &told);
+	sema_unlock(b);
+	if (w)
+		sema_wake(m, w, told);
+	/* Give way to the new owner, which runs next: it would hold the lock without running until our slice ends. */
+	if (told == OWNER && m->p && !m->foreign)
+		m = goro__yield(m);
+	rt_exit(m);
+}
+
+void goro_mutex_lock(struct goro_mutex *mu)
+{
+	uint32_t old = 0;
+
+	if (unlikely(!cas_acq(&mu->state, &old, LOCKED))) /* [MUTEX-1] */
+		lock_slow(mu, old, GORO_FOREVER);
+	san_acquire(&mu->state);
+}
+
+int goro_mutex_lock_until(struct goro_mutex *mu, int64_t deadline)
+{
+	uint32_t old = 0;
+	int ret;
+
+	if (unlikely(!cas_acq(&mu->state, &old, LOCKED))) { /* [MUTEX-1] */
+		ret = lock_slow(mu, old, deadline);
+		if (ret < 0)
+			return ret;
+	}
+	san_acquire(&mu->state);
+	return 0;
+}
+
+int goro_mutex_trylock(struct goro_mutex *mu)
+{
+	uint32_t old = load_rlx(&mu->state);
+
+	do {
+		if (old & LOCKED)
+			return 0;
+	} while (!cas_acq(&mu->state, &old, old | LOCKED)); /* [MUTEX-1] */
+	san_acquire(&mu->state);
+	return 1;
+}
+
+void goro_mutex_unlock(struct goro_mutex *mu)
+{
+	uint32_t old = LOCKED;
+
+	san_release(&mu->state);
+	/* [MUTEX-2] release: pairs with [MUTEX-1]. Without it the next owner may read what was written under the lock stale. */
+	if (unlikely(!cas_rel(&mu->state, &old, 0)))
+		unlock_slow(mu, old);
+}
