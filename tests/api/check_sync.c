@@ -255,7 +255,7 @@ static void unlocker(struct goro_mutex *m)
 
 static int single_main(void *arg)
 {
-	struct goro_mutex m = { 0, 0 };
+	struct goro_mutex m = GORO_MUTEX_INIT;
 	int64_t deadline;
 
 	(void)arg;
