@@ -43,9 +43,13 @@ goro_sources += %D%/mem.c %D%/mem.h
 
 # -- 1 arch: one directory per CPU, the only assembly
 goro_sources += %D%/arch.h
-goro_sources += %D%/arch/x86_64/arch.h %D%/arch/aarch64/arch.h
+goro_sources += %D%/arch/x86_64/arch.h %D%/arch/x86_64/asm.h
+goro_sources += %D%/arch/aarch64/arch.h %D%/arch/aarch64/asm.h
 if ARCH_X86_64
-goro_sources += %D%/arch/x86_64/switch.S %D%/arch/x86_64/entry.S %D%/arch/x86_64/asm.h
+goro_sources += %D%/arch/x86_64/switch.S %D%/arch/x86_64/entry.S
+endif
+if ARCH_AARCH64
+goro_sources += %D%/arch/aarch64/switch.S %D%/arch/aarch64/entry.S
 endif
 
 # -- 2 sys: system calls that return -errno, and what a thread is to the kernel
@@ -55,11 +59,12 @@ goro_sources += %D%/tls.c %D%/tls.h
 goro_sources += %D%/lock.c %D%/lock.h
 goro_sources += %D%/clock.c %D%/clock.h
 goro_sources += %D%/print.c %D%/print.h
-goro_sources += %D%/cpu.h
-goro_sources += %D%/probe.h
+goro_sources += %D%/cpu.c %D%/cpu.h
+goro_sources += %D%/guard.c %D%/guard.h
+goro_sources += %D%/probe.c %D%/probe.h
 
 # -- 3 stack
-goro_sources += %D%/stack.h
+goro_sources += %D%/stack.c %D%/stack.h
 
 # -- 4 records of goroutines and of worker threads
 goro_sources += %D%/g.h
@@ -88,13 +93,18 @@ goro_sources += %D%/signal.c
 goro_sources += %D%/runtime.c
 
 # -- 7 io: the backends, and an operation = submit, park, cancel
-goro_sources += %D%/fd.h
-goro_sources += %D%/op.h
+goro_sources += %D%/fd.c %D%/fd.h
+goro_sources += %D%/op.c %D%/op.h
+goro_sources += %D%/epoll.c %D%/epoll.h
 if URING
 goro_sources += %D%/ring.c %D%/ring.h %D%/ring_abi.h
 endif
 
 # -- 8 sync: channels, select, locks
+goro_sources += %D%/sema.c %D%/sema.h
+goro_sources += %D%/mutex.c
+goro_sources += %D%/group.c
+goro_sources += %D%/group.c
 goro_sources += %D%/chan.c %D%/chan.h
 goro_sources += %D%/select.c %D%/select.h
 

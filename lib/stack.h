@@ -32,7 +32,6 @@ struct stk {
 struct stkmag {
 	uint16_t n;			/* how many are here */
 	uint16_t cap;			/* how many may be; 0 until the first put, then at most STK_MAG_CAP */
-	uint16_t low;			/* least n since the last goro__stack_cache_trim() */
 	struct stk v[STK_MAG_CAP];
 };
 
@@ -52,7 +51,7 @@ struct stack_info {
 struct stack_stats {
 	size_t reserved;		/* bytes of address space in arenas */
 	size_t carved;			/* stacks ever cut from arenas, each with its guard */
-	size_t pooled;			/* of those, the ones in the global pool */
+	size_t pooled;			/* of those, the ones that nobody uses and no cache holds */
 	size_t trimmed;			/* of those, the ones whose memory was given back */
 	unsigned arenas;
 	bool guard_regions;		/* the last batch of guards needed no mapping of its own */
@@ -130,13 +129,13 @@ static inline void stk_put(struct stkcache *c, struct stk s)
 /* Move everything in a cache to the global pool: the P goes away, or is idle.  Owner only. */
 void goro__stack_cache_flush(struct stkcache *c);
 
-/* Move what the cache did not need since the last call to the global pool.  Owner only; cheap. */
+/* Move all but the hottest few of each class to the global pool.  Owner only. */
 void goro__stack_cache_trim(struct stkcache *c);
 
 /*
- * Give the memory of pooled stacks back to the kernel that nobody needed since the last call: all but the top
- * page at the first call that finds them unused, that page too at the next.  Does a bounded amount of work
- * and returns true when there is more to do at once.  For sysmon, when idle for seconds; any thread.
+ * Give the memory of stacks in the global pool back to the kernel: all of it, but for the hottest few of a class,
+ * which keep their top page.  Does a bounded amount of work and returns true when there is more to do at once.
+ * For sysmon, when the process has been idle for seconds; any thread, one at a time.
  */
 bool goro__stack_trim(void);
 
