@@ -63,7 +63,15 @@ void goro__fd_link(struct fdent *e, struct op *op);
 void goro__fd_unlink(struct op *op);
 
 /* The runtime has ended: forgets the calls that its goroutines were inside of. */
-void goro__fds_reset(void);
+void goro__fds_reset(struct m *m);
+
+static inline void goro__fd_hint(struct fdent *e, uint8_t bit, bool on)
+{
+	uint8_t h = load_rlx(&e->hint), want = on ? h | bit : h & (uint8_t)~bit;
+
+	if (h != want)
+		store_rlx(&e->hint, want);
+}
 
 /* Asks the kernel what fd is: the kind, or negative errno. */
 int goro__fd_classify(int fd);

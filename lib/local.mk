@@ -95,9 +95,12 @@ goro_sources += %D%/runtime.c
 # -- 7 io: the backends, and an operation = submit, park, cancel
 goro_sources += %D%/fd.c %D%/fd.h
 goro_sources += %D%/op.c %D%/op.h
+goro_sources += %D%/netpoll.c
 goro_sources += %D%/epoll.c %D%/epoll.h
 if URING
 goro_sources += %D%/ring.c %D%/ring.h %D%/ring_abi.h
+goro_sources += %D%/ring_setup.c
+goro_sources += %D%/ring_probe.c %D%/ring_probe.h
 endif
 
 # -- 8 sync: channels, select, locks
@@ -109,6 +112,9 @@ goro_sources += %D%/chan.c %D%/chan.h
 goro_sources += %D%/select.c %D%/select.h
 
 # -- 9 net and files
+goro_sources += %D%/net.c
+goro_sources += %D%/sock.c
+goro_sources += %D%/file.c
 
 # -- 10 diagnosis: looks at everything, nothing depends on it
 goro_sources += %D%/dump.c

@@ -52,6 +52,9 @@ struct netpoll {
 	 */
 	void (*drain)(struct m *m, struct p *p);
 
+	/* Is an operation queued on p that goes to the kernel with the next poll()? Owner only. NULL: never. */
+	bool (*queued)(struct p *p);
+
 	/* Makes room for one operation. 0; -EAGAIN: let others run and ask again; or another negative errno. Owner only. */
 	int (*reserve)(struct m *m, struct p *p);
 

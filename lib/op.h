@@ -73,8 +73,18 @@ enum { OP_SOCK_NONEMPTY = 1 };
  */
 GORO_PARKS int goro__op_run(struct m **mp, struct fdent *e, struct op *op, enum wait_reason why, int64_t deadline);
 
-/* The system call of op without waiting (files: it may block on the disk): the result or negative errno. */
+/* The same, but with try_first the system call is tried before; with GORO_NOW it is all that is done, and -EAGAIN if it would wait. */
+GORO_PARKS int goro__op_transfer(struct m **mp, struct fdent *e, struct op *op, bool try_first, enum wait_reason why,
+				 int64_t deadline);
+
+/*
+ * The system call of op without waiting: the result or negative errno; -EAGAIN it would wait, -EOPNOTSUPP it is a file's and
+ * cannot be made without waiting.
+ */
 int goro__op_try(struct fdent *e, struct op *op);
+
+/* Sleeps inside e until the deadline, or less: 0, or -ECANCELED when it is being closed. */
+GORO_PARKS int goro__op_pause(struct m **mp, struct fdent *e, int64_t deadline);
 
 /* Ends op early for the reason `bit`, if it is begun. e is locked. Any thread. */
 void goro__op_cancel(struct m *m, struct fdent *e, struct op *op, uint32_t bit);

@@ -52,6 +52,9 @@ GORO_PARKS struct m *goro__park_token(struct m *m, enum wait_reason why);
 GORO_PARKS struct m *goro__park_token_until(struct m *m, enum wait_reason why, int64_t deadline);
 void goro__notify(struct m *m, struct g *g);
 
+/* Ends p's sleep, or makes its next one return at once: for backends that have put something where p will look. Any thread. */
+void goro__wake_p(struct p *p);
+
 /* Appends the caller to the local queue and runs others. On a foreign thread: sched_yield(). */
 GORO_PARKS struct m *goro__yield(struct m *m);
 

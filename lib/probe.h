@@ -12,7 +12,22 @@
 
 #include <stdbool.h>
 
+/* Rows that only a library with the io_uring backend has. */
+#ifdef GORO_HAVE_URING
+#define PROBE_TABLE_URING(ROW)									\
+	ROW(URING,		"io-uring",		goro__probe_uring,		"io-uring-setup")	\
+	ROW(URING_COOP,		"io-uring-coop-taskrun", goro__probe_uring_coop,	"io-uring-setup")	\
+	ROW(URING_POLL_FIRST,	"io-uring-poll-first",	goro__probe_uring_poll_first,	"io-uring-ops")		\
+	ROW(URING_MSG_RING,	"io-uring-msg-ring",	goro__probe_uring_msg_ring,	"io-uring-msg-ring")	\
+	ROW(URING_SEND_MSG_RING, "io-uring-send-msg-ring", goro__probe_uring_send_msg_ring, "io-uring-msg-ring") \
+	ROW(URING_ABS_TIMER,	"io-uring-abs-timer",	goro__probe_uring_abs_timer,	"io-uring-setup")
+#else
+#define PROBE_TABLE_URING(ROW)
+#endif
+
 #define PROBE_TABLE(ROW)									\
+	PROBE_TABLE_URING(ROW)									\
+	ROW(EPOLL_PWAIT2,	"epoll-pwait2",		goro__probe_epoll_pwait2,	"epoll")		\
 	ROW(GUARD_INSTALL,	"guard-install",	goro__probe_guard_install,	"stacks-and-guards")	\
 	ROW(PROCESS_MADVISE,	"process-madvise",	goro__probe_process_madvise,	"stacks-and-guards")	\
 	ROW(MEMBARRIER,		"membarrier",		goro__probe_membarrier,		"membarrier")
