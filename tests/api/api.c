@@ -41,7 +41,17 @@ unsigned api_below(uint64_t *state, unsigned n)
 
 int api_timing_is_sound(void)
 {
-	return t_scaled(100) == 100;
+	return t_scaled(100) >= 100;
+}
+
+const unsigned api_stress_procs[3] = { 1, 2, 8 };
+
+int64_t api_stress_ns(void)
+{
+	const char *s = getenv("GORO_STRESS_SECONDS");
+	double seconds = s ? atof(s) : 2;
+
+	return t_scaled((long)(seconds * 1000 / 3)) * GORO_MILLISECOND;
 }
 
 static int entries(const char *path)
@@ -165,4 +175,72 @@ static void *join(void *arg)
 void api_join(pthread_t t)
 {
 	goro_blocking(join, &t);
+}
+
+static int tcp_link(const char *host, int fd[2])
+{
+	int l = goro_tcp_listen(host, 0, 0);
+
+	if (l < 0)
+		return l;
+	fd[0] = goro_tcp_dial(host, (unsigned)goro_tcp_port(l), GORO_FOREVER);
+	t_check_int(fd[0], >=, 0);
+	fd[1] = goro_accept(l, NULL, NULL, GORO_FOREVER);
+	t_check_int(fd[1], >=, 0);
+	t_check_int(goro_close(l), ==, 0);
+	return 0;
+}
+
+static int unix_link(const char *path, int fd[2])
+{
+	int l = goro_unix_listen(path, 0);
+
+	t_check_int(l, >=, 0);
+	fd[0] = goro_unix_dial(path, GORO_FOREVER);
+	t_check_int(fd[0], >=, 0);
+	fd[1] = goro_accept(l, NULL, NULL, GORO_FOREVER);
+	t_check_int(fd[1], >=, 0);
+	t_check_int(goro_close(l), ==, 0);
+	return 0;
+}
+
+int api_link(enum api_link kind, int fd[2])
+{
+	char dir[64], path[96];
+
+	switch (kind) {
+	case API_TCP4:
+		return tcp_link("127.0.0.1", fd);
+	case API_TCP6:
+		return tcp_link("::1", fd);
+	case API_UNIX:
+		api_temp_dir(dir, sizeof dir);
+		snprintf(path, sizeof path, "%s/s", dir);
+		unix_link(path, fd);
+		t_check(unlink(path) == 0 && rmdir(dir) == 0);
+		return 0;
+	case API_ABSTRACT:
+		snprintf(path, sizeof path, "@goro-api-%d-%llx", (int)getpid(),
+			 (unsigned long long)goro_now());
+		return unix_link(path, fd);
+	default:
+		t_check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) == 0);
+		return 0;
+	}
+}
+
+const char *api_link_name(enum api_link kind)
+{
+	static const char *const names[] = { "TCP over IPv4", "TCP over IPv6", "UNIX path", "UNIX abstract",
+					     "socketpair" };
+
+	return names[kind];
+}
+
+void api_temp_dir(char *path, size_t size)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(path, size, "%s/goro-api-XXXXXX", tmp && strlen(tmp) < 32 ? tmp : "/tmp");
+	t_check(mkdtemp(path) != NULL);
 }

@@ -23,6 +23,10 @@ void api_run_procs(unsigned procs, goro_main_fn fn, void *arg);
 /* A number below n from t_rand(). */
 unsigned api_below(uint64_t *state, unsigned n);
 
+/* How long each part of a stress program goes on: GORO_STRESS_SECONDS (default 2) over the three numbers of processors. */
+int64_t api_stress_ns(void);
+extern const unsigned api_stress_procs[3];
+
 /* Process figures from /proc/self and the CPU clock. */
 int api_fds(void);
 int api_threads(void);
@@ -38,11 +42,19 @@ int api_child(unsigned procs, goro_main_fn fn, void *arg, char *err, size_t size
 /* The child must end with status 2 and have written text to stderr. */
 void api_expect_fatal(goro_main_fn fn, void *arg, const char *text);
 
-/* Whether times and CPU figures mean something here: not under slow instrumentation (T_SCALE). */
+/* Whether times and CPU figures mean something here: not under slow instrumentation (GORO_TEST_DIVISOR). */
 int api_timing_is_sound(void);
 
 /* pthread_create() that fails the test; pthread_join() that lets the other goroutines go on. */
 pthread_t api_thread(void *(*fn)(void *), void *arg);
 void api_join(pthread_t t);
+
+/* Two ends of a stream. Returns 0, or a negative errno if this machine has no such thing (IPv6). */
+enum api_link { API_TCP4, API_TCP6, API_UNIX, API_ABSTRACT, API_PAIR, API_LINKS };
+int api_link(enum api_link kind, int fd[2]);
+const char *api_link_name(enum api_link kind);
+
+/* A fresh directory, and a file name in it; both are the caller's to remove. */
+void api_temp_dir(char *path, size_t size);
 
 #endif
