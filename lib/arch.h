@@ -35,8 +35,8 @@ void goro__fpenv_save(void);
  * floating-point control words, stores the stack pointer in *save_sp, takes to_sp as the new one, and returns
  * `pass` in the context that was parked there (or calls that context's entry with it).
  *
- * A context may be resumed as soon as *save_sp is written, by another thread too: goro__switch() touches the
- * old stack no more after that store.  Whoever publishes the context therefore does it from the new one.
+ * goro__switch() touches the old stack no more after it has stored *save_sp.  Another thread may resume the context, but
+ * must be told of it by a release that the new context makes: the stores here are plain ones.
  * arch_switch() in the CPU's arch.h is the same, inline and faster.
  * Built with GORO_SHARE_FPENV, rounding mode and the like belong to the thread, not to the context.
  *

@@ -10,20 +10,92 @@
 
 /*
  * What lies at the stack pointer of a parked context, lowest address first.  The offsets are repeated in
- * switch.S; check_arch.c compares the two.
+ * asm.h for the .S files.
  */
 struct arch_frame {
-	uint64_t x29, x30;	/* frame pointer; where goro__switch() returns to */
-	uint64_t x19, x20, x21, x22, x23, x24, x25, x26, x27, x28;
-	uint64_t d8, d9, d10, d11, d12, d13, d14, d15;
+	uint64_t x29;
+	uint64_t x30;		/* where the context goes on; signed where the CPU has pointer authentication */
 	uint64_t fpcr;		/* rounding mode, flush to zero, traps */
 	uint64_t pad;
 };
 
-_Static_assert(sizeof(struct arch_frame) == 176, "switch.S: FRAME_SIZE");
-_Static_assert(offsetof(struct arch_frame, x19) == 16, "switch.S: FRAME_X19");
-_Static_assert(offsetof(struct arch_frame, d8) == 96, "switch.S: FRAME_D8");
-_Static_assert(offsetof(struct arch_frame, fpcr) == 160, "switch.S: FRAME_FPCR");
+/* From a parked context's sp to the sp that it goes on with. */
+#define ARCH_FRAME_GAP (sizeof(struct arch_frame))
+
+_Static_assert(offsetof(struct arch_frame, x30) == 8, "asm.h: FRAME_X30");
+_Static_assert(offsetof(struct arch_frame, fpcr) == 16, "asm.h: FRAME_FPCR");
+_Static_assert(ARCH_FRAME_GAP == 32, "asm.h: FRAME_GAP");
+
+/* What a frame says about its context, for dumps and debuggers: the address without its signature. */
+static inline void *arch_frame_pc(const void *sp)
+{
+	register uint64_t x30 __asm__("x30") = ((const struct arch_frame *)sp)->x30;
+
+	__asm__("hint #7" /* xpaclri */ : "+r"(x30));
+	return (void *)x30;
+}
+
+/* Every register but sp and x29, which the switch itself saves. */
+#ifdef __ARM_FEATURE_SVE
+# define ARCH_CLOBBER_SVE , "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12",	\
+	"p13", "p14", "p15", "ffr"
+#else
+# define ARCH_CLOBBER_SVE
+#endif
+#define ARCH_CLOBBER "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",	\
+	"x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x30", "cc", "memory",	\
+	"v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15",	\
+	"v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29",	\
+	"v30", "v31" ARCH_CLOBBER_SVE
+
+/*
+ * goro__switch() and goro__switch_fresh() without the call: the caller's registers are saved only if it needs them
+ * later, and the processor's prediction of returns stays in step. For the few functions through which goroutines
+ * park; they should be out of line and small, since all registers are lost here.
+ */
+static inline __attribute__((always_inline)) void *arch_switch(void **save_sp, void *to_sp, void *pass)
+{
+	register void *x0 __asm__("x0") = save_sp;
+	register void *x1 __asm__("x1") = to_sp;
+	register void *x2 __asm__("x2") = pass;
+
+	__asm__ volatile("adr x17, 1f\n\t"
+			 "b goro__switch_at\n"
+			 "1:\thint #36" /* bti j */
+			 : "+r"(x0), "+r"(x1), "+r"(x2)
+			 :: "x3", ARCH_CLOBBER);
+	return x0;
+}
+
+static inline __attribute__((always_inline)) void *arch_switch_fresh(void **save_sp, void *stack_top,
+								     void (*entry)(void *pass), void *pass)
+{
+	register void *x0 __asm__("x0") = save_sp;
+	register void *x1 __asm__("x1") = stack_top;
+	register void (*x2)(void *pass) __asm__("x2") = entry;
+	register void *x3 __asm__("x3") = pass;
+
+	__asm__ volatile("adr x17, 1f\n\t"
+			 "b goro__fresh_at\n"
+			 "1:\thint #36" /* bti j */
+			 : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)
+			 :: ARCH_CLOBBER);
+	return x0;
+}
+
+extern uint64_t goro__fpenv __attribute__((__visibility__("hidden")));
+
+/* Set the FPCR that goroutines start with: a new one goes on on the stack of another. */
+static inline void arch_fpenv_reset(void)
+{
+#ifndef GORO_SHARE_FPENV
+	uint64_t v;
+
+	__asm__ volatile("mrs %0, fpcr" : "=r"(v));
+	if (__builtin_expect(v != goro__fpenv, 0))
+		__asm__ volatile("msr fpcr, %0" : : "r"(goro__fpenv) : "memory");
+#endif
+}
 
 /*
  * Load and store the pointer-sized thread-local variable `sym` (initial-exec, hidden, defined in tls.c).  One
