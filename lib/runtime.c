@@ -229,6 +229,7 @@ static void init_sched(const struct goro_config *cfg)
 	memset(sched, 0, sizeof(*sched));
 	lock_init(&sched->lock, RANK_SCHED);
 	goro__clock_init();
+	goro__fpenv_save();
 	goro__san_init();
 	sched->nprocs = cfg->maxprocs;
 	sched->slice_ns = (int64_t)cfg->slice_ns;

@@ -52,7 +52,7 @@ static inline struct m *switch_to(struct m *m, struct g *g, struct g *next)
 		if (likely(next->sp != NULL)) {
 			set_running(m, p, next);
 			san_leave(m, g, next);
-			m = goro__switch(&g->sp, next->sp, m);
+			m = arch_switch(&g->sp, next->sp, m);
 			goto resumed;
 		}
 		if (next->stk.w != 0 || likely(stk_get(&p->stk, next->stk_cls, &next->stk) == 0)) {
@@ -60,14 +60,14 @@ static inline struct m *switch_to(struct m *m, struct g *g, struct g *next)
 				goro__san_attach(next);
 			set_running(m, p, next);
 			san_leave(m, g, next);
-			m = goro__switch_fresh(&g->sp, goro__g_top(next), goro__g_main, m);
+			m = arch_switch_fresh(&g->sp, goro__g_top(next), goro__g_main, m);
 			goto resumed;
 		}
 		push_tail(p, next);
 	}
 	m->curg = NULL;
 	san_leave(m, g, NULL);
-	m = goro__switch(&g->sp, m->g0_sp, m);
+	m = arch_switch(&g->sp, m->g0_sp, m);
 resumed:
 	finish_switch(m, g);
 	return m;
