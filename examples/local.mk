@@ -1,2 +1,22 @@
 # SPDX-License-Identifier: MIT
-# examples/local.mk: each a lesson; built by `make`, so that they cannot rot.
+# examples/local.mk: each a lesson with its command lines on top; built by `make`, so that they cannot rot.
+
+if HTTPD
+noinst_PROGRAMS += %D%/httpd/httpd
+%C%_httpd_httpd_SOURCES =
+%C%_httpd_httpd_SOURCES += %D%/httpd/api.c %D%/httpd/api.h
+%C%_httpd_httpd_SOURCES += %D%/httpd/burst.c %D%/httpd/burst.h
+%C%_httpd_httpd_SOURCES += %D%/httpd/chunked.c %D%/httpd/chunked.h
+%C%_httpd_httpd_SOURCES += %D%/httpd/conn.c %D%/httpd/conn.h
+%C%_httpd_httpd_SOURCES += %D%/httpd/http.c %D%/httpd/http.h
+%C%_httpd_httpd_SOURCES += %D%/httpd/main.c
+%C%_httpd_httpd_SOURCES += %D%/httpd/metrics.c %D%/httpd/metrics.h
+%C%_httpd_httpd_SOURCES += %D%/httpd/options.c %D%/httpd/options.h
+%C%_httpd_httpd_SOURCES += %D%/httpd/reply.c %D%/httpd/reply.h
+%C%_httpd_httpd_SOURCES += %D%/httpd/server.c %D%/httpd/server.h
+%C%_httpd_httpd_SOURCES += %D%/httpd/store.c %D%/httpd/store.h
+%C%_httpd_httpd_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+%C%_httpd_httpd_LDADD = $(LDADD) $(JANSSON_LIBS) -lhttp_parser
+endif
+
+noinst_PROGRAMS += %D%/hello %D%/million %D%/prime_sieve

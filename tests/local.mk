@@ -50,6 +50,33 @@ t_programs += %D%/api/check_spawn_cxx
 endif
 
 # ----------------------------------------------------------------------------------------------------
+# httpd: the server of examples, its protocol on bytes in memory and as a process
+# ----------------------------------------------------------------------------------------------------
+if HTTPD
+check_LTLIBRARIES += %D%/httpd/libclient.la
+%C%_httpd_libclient_la_SOURCES = %D%/httpd/client.c %D%/httpd/client.h
+check_LTLIBRARIES += %D%/httpd/libscript.la
+%C%_httpd_libscript_la_SOURCES = %D%/httpd/script.c %D%/httpd/script.h %D%/httpd/cases.h
+%C%_httpd_libscript_la_SOURCES += examples/httpd/api.c examples/httpd/chunked.c examples/httpd/conn.c examples/httpd/http.c
+%C%_httpd_libscript_la_SOURCES += examples/httpd/metrics.c examples/httpd/reply.c examples/httpd/store.c
+%C%_httpd_libscript_la_CPPFLAGS = $(t_httpd_cppflags)
+t_httpd_cppflags = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -I$(top_srcdir)/examples/httpd
+t_httpd_libs = %D%/httpd/libscript.la $(T_API) $(JANSSON_LIBS) -lhttp_parser
+
+t_programs += %D%/httpd/check_http
+%C%_httpd_check_http_CPPFLAGS = $(t_httpd_cppflags)
+%C%_httpd_check_http_LDADD = $(t_httpd_libs)
+t_programs += %D%/httpd/fuzz_http
+%C%_httpd_fuzz_http_CPPFLAGS = $(t_httpd_cppflags)
+%C%_httpd_fuzz_http_LDADD = $(t_httpd_libs)
+t_programs += %D%/httpd/check_server
+%C%_httpd_check_server_LDADD = %D%/httpd/libclient.la $(T_API)
+t_programs += %D%/httpd/check_many
+%C%_httpd_check_many_LDADD = %D%/httpd/libclient.la $(T_API)
+t_scripts_httpd = %D%/httpd/real_clients.sh
+endif
+
+# ----------------------------------------------------------------------------------------------------
 # stress: seeded and long; short in `make check`
 # ----------------------------------------------------------------------------------------------------
 
@@ -74,6 +101,7 @@ t_scripts = $(t_lint)
 t_scripts += %D%/abi/check-map.sh
 t_scripts += %D%/abi/headers.sh
 t_scripts += %D%/compile_fail/run.sh
+t_scripts += $(t_scripts_httpd)
 
 # ----------------------------------------------------------------------------------------------------
 # The harness

@@ -159,7 +159,7 @@ void t_fail(const char *file, int line, const char *what, const char *fmt, ...)
 	if (nofork && strcmp(nofork, "no") == 0)
 		abort();
 	/* With fork this reports to the parent and ends the process, whatever stack we are on. */
-	_ck_assert_failed(file, line, what, "%s", msg);
+	_ck_assert_failed(file, line, what, "%s:%s", what, msg);
 }
 
 void t_skip(const char *func, const char *fmt, ...)
