@@ -233,15 +233,15 @@ static void skynet(number n)
 	}
 }
 
-/* Leaves its fibers and channels to the caller, who ends them outside the measurement. */
+/* The fibers stay blocked on channels that stay alive, as in the classic program. */
 static number sieve(number n, std::vector<std::unique_ptr<hop>> &chain, std::vector<fiber> &all)
 {
 	number prime = 0;
 
 	chain.push_back(std::make_unique<hop>());
 	all.push_back(spawn([out = chain.back().get()] {
-		for (number i = 2; out->push(i) == fibers::channel_op_status::success; i++)
-			;
+		for (number i = 2;; i++)
+			out->push(i);
 	}));
 	for (number i = 0; i < n; i++) {
 		hop *in = chain.back().get();
@@ -251,29 +251,30 @@ static number sieve(number n, std::vector<std::unique_ptr<hop>> &chain, std::vec
 			break;
 		chain.push_back(std::make_unique<hop>());
 		all.push_back(spawn([in, out = chain.back().get(), prime] {
-			number v;
+			for (;;) {
+				number v = in->value_pop();
 
-			while (in->pop(v) == fibers::channel_op_status::success)
 				if (v % prime != 0)
 					out->push(v);
+			}
 		}));
 	}
 	return prime;
 }
 
+/*
+ * One row, then the process ends without unwinding: closing a channel of Boost 1.74
+ * under a sender whose value nobody has taken wakes the sender twice and crashes.
+ */
 static void sieve_row(number n)
 {
-	for (int r = 0; r < count; r++) {
-		std::vector<std::unique_ptr<hop>> chain;
-		std::vector<fiber> all;
-		number prime = 0;
+	std::vector<std::unique_ptr<hop>> chain;
+	std::vector<fiber> all;
+	number prime = 0;
 
-		row("Sieve", 1, measure([&] { prime = sieve(n, chain, all); }), true);
-		check(n != 2000 || prime == 17389, "the sieve got a wrong prime");
-		for (auto &l : chain)
-			l->close();
-		join_all(all);
-	}
+	row("Sieve", 1, measure([&] { prime = sieve(n, chain, all); }), true);
+	check(n != 2000 || prime == 17389, "the sieve got a wrong prime");
+	_exit(0);
 }
 
 /* ---- workers and the command line ---- */
