@@ -29,6 +29,17 @@ name:				\
 	.cfi_startproc;		\
 	BTI_JC
 
+/* The same for code without a caller: its very first byte already says so. */
+#define BOTTOM(name)		\
+	.globl	name;		\
+	.hidden	name;		\
+	.type	name, %function;\
+	.p2align 6;		\
+name:				\
+	.cfi_startproc;		\
+	.cfi_undefined x30;	\
+	BTI_JC
+
 #define END(name)		\
 	.cfi_endproc;		\
 	.size	name, . - name

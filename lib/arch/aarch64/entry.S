@@ -12,8 +12,7 @@
 
 	.section .text.goro, "ax", %progbits
 
-FUNC(goro__entry)
-	.cfi_undefined x30
+BOTTOM(goro__entry)
 .Lentry_ret:					/* not the first instruction: unwinders look up the address before it */
 	udf	#0				/* the entry function must not return */
 END(goro__entry)
@@ -42,7 +41,7 @@ END(goro__entry)
 	.endm
 
 /* Not a C function: the resume address in a frame that goro__ctx_make() wrote. x0 = pass; x29 = entry. */
-FUNC(goro__ctx_entry)
+BOTTOM(goro__ctx_entry)
 	mov	x16, x29
 	mov	x10, sp
 	ENTER	x10
@@ -88,8 +87,7 @@ FUNC(goro__fresh_at)
 END(goro__fresh_at)
 
 /* _Noreturn void goro__jump(void *stack_top, void (*entry)(void *pass), void *pass); */
-FUNC(goro__jump)
-	.cfi_undefined x30			/* the frames above are given up */
+BOTTOM(goro__jump)
 	DEFAULT_FPENV
 	mov	x16, x1
 	mov	x11, x0

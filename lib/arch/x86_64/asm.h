@@ -19,6 +19,17 @@ name:				\
 	.cfi_startproc;		\
 	endbr64
 
+/* The same for code without a caller: its very first byte already says so. */
+#define BOTTOM(name)		\
+	.globl	name;		\
+	.hidden	name;		\
+	.type	name, @function;\
+	.p2align 6;		\
+name:				\
+	.cfi_startproc;		\
+	.cfi_undefined rip;	\
+	endbr64
+
 #define END(name)		\
 	.cfi_endproc;		\
 	.size	name, . - name

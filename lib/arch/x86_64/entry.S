@@ -17,8 +17,7 @@
 
 	.section .text.goro, "ax", @progbits
 
-FUNC(goro__entry)
-	.cfi_undefined rip
+BOTTOM(goro__entry)
 .Lentry_ret:					/* not the first byte: unwinders look up the address before it */
 	ud2					/* the entry function must not return */
 END(goro__entry)
@@ -42,8 +41,7 @@ END(goro__entry)
 	.endm
 
 /* Not a C function: the resume address in a frame that goro__ctx_make() wrote. rax = pass; rbp = entry. */
-FUNC(goro__ctx_entry)
-	.cfi_undefined rip
+BOTTOM(goro__ctx_entry)
 	movq	%rax, %rdi
 	movq	%rbp, %rdx
 	ENTER	%rdx
@@ -122,8 +120,7 @@ FUNC(goro__switch_fresh)
 END(goro__switch_fresh)
 
 /* _Noreturn void goro__jump(void *stack_top, void (*entry)(void *pass), void *pass); */
-FUNC(goro__jump)
-	.cfi_undefined rip			/* the frames above are given up */
+BOTTOM(goro__jump)
 	movq	%rdi, %rsp
 	DEFAULT_FPENV
 	movq	%rdx, %rdi
