@@ -13,12 +13,26 @@ T_UNIT = %D%/libt.la lib/libgoro-internal.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
 t_programs =
 t_stress =
 
-# Unit tests that do I/O and therefore run on both backends, as all others do anyway.
-t_both =
+# What runs once and not on both backends, beside all of tests/unit and tests/model.
+t_once =
+t_once += %D%/httpd/check_http %D%/httpd/fuzz_http
 
 # ----------------------------------------------------------------------------------------------------
 # unit: white-box, one per file of lib
 # ----------------------------------------------------------------------------------------------------
+t_programs += %D%/unit/check_arch
+%C%_unit_check_arch_LDADD = $(T_UNIT)
+t_programs += %D%/unit/check_args
+%C%_unit_check_args_LDADD = $(T_UNIT)
+
+# ----------------------------------------------------------------------------------------------------
+# model: all interleavings of a lock-free part, at a small size
+# ----------------------------------------------------------------------------------------------------
+T_MODEL = %D%/model/libmodel.la %D%/libt.la lib/libgoro.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
+t_programs += %D%/model/model_newq
+%C%_model_model_newq_LDADD = $(T_MODEL)
+t_programs += %D%/model/model_runq
+%C%_model_model_runq_LDADD = $(T_MODEL)
 
 # ----------------------------------------------------------------------------------------------------
 # api: black-box
@@ -43,6 +57,14 @@ t_programs += %D%/api/check_sync
 %C%_api_check_sync_LDADD = $(T_API)
 t_programs += %D%/api/check_time
 %C%_api_check_time_LDADD = $(T_API)
+t_programs += %D%/api/check_file
+%C%_api_check_file_LDADD = $(T_API)
+t_programs += %D%/api/check_net_errors
+%C%_api_check_net_errors_LDADD = $(T_API)
+t_programs += %D%/api/check_sched
+%C%_api_check_sched_LDADD = $(T_API)
+t_programs += %D%/api/check_stack
+%C%_api_check_stack_LDADD = $(T_API)
 if HAVE_CXX
 t_programs += %D%/api/check_spawn_cxx
 %C%_api_check_spawn_cxx_SOURCES = %D%/api/check_spawn_cxx.cc
@@ -79,6 +101,16 @@ endif
 # ----------------------------------------------------------------------------------------------------
 # stress: seeded and long; short in `make check`
 # ----------------------------------------------------------------------------------------------------
+t_stress += %D%/stress/stress_chan
+%C%_stress_stress_chan_LDADD = $(T_API)
+t_stress += %D%/stress/stress_mixed
+%C%_stress_stress_mixed_LDADD = $(T_API)
+t_stress += %D%/stress/stress_net
+%C%_stress_stress_net_LDADD = $(T_API)
+t_stress += %D%/stress/stress_sched
+%C%_stress_stress_sched_LDADD = $(T_API)
+t_stress += %D%/stress/stress_select
+%C%_stress_stress_select_LDADD = $(T_API)
 
 # ----------------------------------------------------------------------------------------------------
 # regress: one per bug, opening with what went wrong
@@ -111,6 +143,8 @@ check_LTLIBRARIES += %D%/libt.la
 %C%_libt_la_SOURCES = %D%/t.c %D%/t.h
 check_LTLIBRARIES += %D%/api/libapi.la
 %C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h
+check_LTLIBRARIES += %D%/model/libmodel.la
+%C%_model_libmodel_la_SOURCES = %D%/model/model.c %D%/model/model.h
 check_PROGRAMS += $(t_programs) $(t_stress) %D%/have_uring
 TESTS += $(t_programs) $(t_stress)
 else
@@ -125,15 +159,15 @@ LOG_DRIVER = $(top_srcdir)/%D%/driver
 SH_LOG_DRIVER = $(top_srcdir)/%D%/driver
 SH_LOG_COMPILER = $(SHELL)
 AM_TESTS_ENVIRONMENT = \
-	T_BOTH='$(t_both)'; T_URING=%D%/have_uring; \
+	T_ONCE='$(t_once)'; T_URING=%D%/have_uring; \
 	top_srcdir='$(top_srcdir)'; CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; CPPFLAGS='$(goro_cppflags)'; \
-	export T_BOTH T_URING top_srcdir CC CXX NM CPPFLAGS;
+	export T_ONCE T_URING top_srcdir CC CXX NM CPPFLAGS;
 
 check-lint: all
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(t_lint)'
 
 check-stress: $(check_LTLIBRARIES) $(check_PROGRAMS)
-	GORO_TEST_TIMES=$${GORO_TEST_TIMES-20} T_PROGRAM_TIMEOUT=$${T_PROGRAM_TIMEOUT-7200} \
+	GORO_STRESS_SECONDS=$${GORO_STRESS_SECONDS-60} T_PROGRAM_TIMEOUT=$${T_PROGRAM_TIMEOUT-7200} \
 		$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(t_stress)'
 
 .PHONY: check-lint check-stress

@@ -83,8 +83,8 @@ uint64_t t_seed(void);
 uint64_t t_rand(uint64_t *state);
 
 /*
- * How many times something is to be repeated: n, divided by GORO_TEST_DIVISOR (Valgrind, sanitizers, emulators), multiplied
- * by GORO_TEST_TIMES (`make check-stress`); at least 1.
+ * How many times something is to be repeated: n, divided by GORO_TEST_DIVISOR (Valgrind, sanitizers, emulators); at
+ * least 1.
  */
 long t_scaled(long n);
 

@@ -1,19 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# notes.sh: every kernel feature that lib/probe.c probes has its kernel-note, and every note has the seven headings and
-# a line in the index. A row of the table names its note as a string "kernel-notes/NAME.md" or "NAME.md".
+# notes.sh: every kernel feature that lib/probe.h lists has its kernel-note, and every note has the seven headings and
+# a line in the index. The table is in lib/probe.h, ROW(ID, "feature", function, "note") for kernel-notes/note.md.
 set -eu
 cd "${top_srcdir:-$(dirname "$0")/../..}"
 status=0
 
-notes=$(grep -ohE '"(kernel-notes/)?[a-z0-9-]+\.md"' lib/probe.c lib/probe.h | tr -d '"' | sed 's|^kernel-notes/||' | LC_ALL=C sort -u)
+notes=$(sed -nE 's/^[[:space:]]*ROW\(.*"([a-z0-9-]+)"\).*/\1.md/p' lib/probe.h | LC_ALL=C sort -u)
 if [ -z "$notes" ]; then
-	echo "lib/probe.c names no kernel-note"
+	echo "lib/probe.h has no ROW that names a kernel-note"
 	status=1
 fi
 for n in $notes; do
 	if [ ! -f "kernel-notes/$n" ]; then
-		echo "lib/probe.c names kernel-notes/$n, which does not exist"
+		echo "lib/probe.h names kernel-notes/$n, which does not exist"
 		status=1
 	fi
 done
