@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* EXPECT: GORO_GO: the function returns a structure, complex or long double; wrap it */
+#include <goro/go.h>
+
+struct big {
+	long a[8];
+};
+
+big f(int x);
+
+void caller()
+{
+	GORO_GO(f, 1);
+}

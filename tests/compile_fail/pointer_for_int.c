@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* EXPECT: GORO_GO: argument types differ from the function.s parameters; cast them */
+#include <goro/go.h>
+
+void f(int x);
+
+void caller(void)
+{
+	GORO_GO(f, "text");
+}

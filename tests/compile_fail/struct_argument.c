@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* EXPECT: GORO_GO: only integers, float, double and pointers can be passed */
+#include <goro/go.h>
+
+struct pair {
+	int a, b;
+};
+
+void f(struct pair p);
+
+void caller(struct pair p)
+{
+	GORO_GO(f, p);
+}
