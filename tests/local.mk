@@ -21,9 +21,15 @@ t_once += %D%/httpd/check_http %D%/httpd/fuzz_http
 # unit: white-box, one per file of lib
 # ----------------------------------------------------------------------------------------------------
 t_programs += %D%/unit/check_arch
-%C%_unit_check_arch_LDADD = $(T_UNIT)
+%C%_unit_check_arch_LDADD = $(T_UNIT) -lm
 t_programs += %D%/unit/check_args
-%C%_unit_check_args_LDADD = $(T_UNIT)
+%C%_unit_check_args_LDADD = $(T_UNIT) -lm
+t_programs += %D%/unit/check_cpu
+%C%_unit_check_cpu_LDADD = $(T_UNIT)
+t_programs += %D%/unit/check_probe
+%C%_unit_check_probe_LDADD = $(T_UNIT)
+t_programs += %D%/unit/check_stack
+%C%_unit_check_stack_LDADD = $(T_UNIT)
 
 # ----------------------------------------------------------------------------------------------------
 # model: all interleavings of a lock-free part, at a small size
