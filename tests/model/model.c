@@ -29,6 +29,7 @@
 
 struct access {
 	const void *addr;
+	size_t size;
 	enum model_kind kind;
 	const char *file;
 	int line;
@@ -103,13 +104,6 @@ static struct {
 } gone[MODEL_GONE];
 static unsigned ngone;
 
-void model_forbid(const void *p, size_t size)
-{
-	model_check(ngone < MODEL_GONE);
-	gone[ngone].start = p;
-	gone[ngone++].size = size;
-}
-
 static void check_gone(const void *addr, const char *file, int line)
 {
 	for (unsigned i = 0; i < ngone; i++)
@@ -133,11 +127,11 @@ static uint64_t plain_load(const void *addr, size_t size)
 	return v;
 }
 
-static void give_way(const void *addr, enum model_kind kind, const char *file, int line)
+static void give_way(const void *addr, size_t size, enum model_kind kind, const char *file, int line)
 {
 	struct thread *t = &threads[current];
 
-	t->next = (struct access){ addr, kind, file, line };
+	t->next = (struct access){ addr, size, kind, file, line };
 	if (_setjmp(t->env) == 0)
 		_longjmp(explorer, 1);
 	check_gone(addr, file, line);
@@ -146,6 +140,14 @@ static void give_way(const void *addr, enum model_kind kind, const char *file, i
 void model_forget(int point)
 {
 	threads[current].history = (uint64_t)point + 1;
+}
+
+void model_forbid(const void *p, size_t size)
+{
+	give_way(p, size, MODEL_WRITE, __FILE__, __LINE__);
+	model_check(ngone < MODEL_GONE);
+	gone[ngone].start = p;
+	gone[ngone++].size = size;
 }
 
 void model_exit(void)
@@ -166,14 +168,14 @@ void model_point(const void *addr, size_t size, enum model_kind kind, const char
 {
 	if (current < 0)
 		return;
-	give_way(addr, kind, file, line);
+	give_way(addr, size, kind, file, line);
 	if (addr)
 		has_read(addr, plain_load(addr, size));
 }
 
 void model_wait(uint32_t *flag, const char *file, int line)
 {
-	give_way(flag, MODEL_WAIT, file, line);
+	give_way(flag, sizeof(*flag), MODEL_WAIT, file, line);
 	has_read(flag, 1);
 	*flag = 0;
 }
@@ -185,7 +187,7 @@ uint64_t model_load(const void *addr, size_t size, const char *file, int line)
 
 	if (current < 0)
 		return plain_load(addr, size);
-	give_way(addr, MODEL_READ, file, line);
+	give_way(addr, size, MODEL_READ, file, line);
 	t = &threads[current];
 	v = plain_load(addr, size);
 	for (unsigned i = 0; i < t->nstores; i++)
@@ -203,13 +205,13 @@ void model_store(void *addr, uint64_t v, size_t size, const char *file, int line
 		t = &threads[current];
 		/* Into the queue: nobody else sees it, so this is no point unless the queue is full. */
 		while (t->nstores == MODEL_STORES)
-			give_way(addr, MODEL_WRITE, file, line);
+			give_way(addr, size, MODEL_WRITE, file, line);
 		has_read(addr, 0);
 		t->store[t->nstores++] = (struct buffered){ addr, v, size, file, line };
 		return;
 	}
 	if (current >= 0) {
-		give_way(addr, MODEL_WRITE, file, line);
+		give_way(addr, size, MODEL_WRITE, file, line);
 		has_read(addr, 0);
 	}
 	memcpy(addr, &v, size);
@@ -266,7 +268,7 @@ static struct access access_of(int trans)
 
 	if (trans < MODEL_THREADS)
 		return t->next;
-	return (struct access){ t->store[0].addr, MODEL_WRITE, t->store[0].file, t->store[0].line };
+	return (struct access){ t->store[0].addr, t->store[0].size, MODEL_WRITE, t->store[0].file, t->store[0].line };
 }
 
 static bool enabled(int trans)
@@ -300,7 +302,7 @@ static bool dependent(int a, int b)
 
 	if (a % MODEL_THREADS == b % MODEL_THREADS)
 		return true;
-	return x.addr && x.addr == y.addr && !(x.kind == MODEL_READ && y.kind == MODEL_READ);
+	return (uintptr_t)x.addr < (uintptr_t)y.addr + y.size && (uintptr_t)y.addr < (uintptr_t)x.addr + x.size && !(x.kind == MODEL_READ && y.kind == MODEL_READ);
 }
 
 /* ---- states that have been seen -------------------------------------------------------------------------- */
