@@ -35,10 +35,16 @@ t_programs += %D%/unit/check_stack
 # model: all interleavings of a lock-free part, at a small size
 # ----------------------------------------------------------------------------------------------------
 T_MODEL = %D%/model/libmodel.la %D%/libt.la lib/libgoro.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
+t_programs += %D%/model/model_chan
+%C%_model_model_chan_LDADD = $(T_MODEL)
+t_programs += %D%/model/model_group
+%C%_model_model_group_LDADD = $(T_MODEL)
 t_programs += %D%/model/model_newq
 %C%_model_model_newq_LDADD = $(T_MODEL)
 t_programs += %D%/model/model_runq
 %C%_model_model_runq_LDADD = $(T_MODEL)
+t_programs += %D%/model/model_sema
+%C%_model_model_sema_LDADD = $(T_MODEL)
 
 # ----------------------------------------------------------------------------------------------------
 # api: black-box
@@ -150,7 +156,7 @@ check_LTLIBRARIES += %D%/libt.la
 check_LTLIBRARIES += %D%/api/libapi.la
 %C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h
 check_LTLIBRARIES += %D%/model/libmodel.la
-%C%_model_libmodel_la_SOURCES = %D%/model/model.c %D%/model/model.h
+%C%_model_libmodel_la_SOURCES = %D%/model/model.c %D%/model/model.h %D%/model/doors.h
 check_PROGRAMS += $(t_programs) $(t_stress) %D%/have_uring
 TESTS += $(t_programs) $(t_stress)
 else
