@@ -91,26 +91,21 @@ static long rw_nowait(struct fdent *e, const struct op *op, bool out, const stru
 	return SYS3(out ? SYS_writev : SYS_readv, op->fd, iov, n);
 }
 
-/* connect() again after EINPROGRESS: is it through, and how did it end? */
+/*
+ * connect() that goes on in the background, and then once more: it tells how the first one ended, and takes the socket out of
+ * its connecting state, without which a later connect() would say 0 instead of EISCONN. op->more: it is going on.
+ */
 static long try_connect(struct fdent *e, struct op *op)
 {
-	struct pollfd pfd = { .fd = op->fd, .events = POLLOUT };
-	struct timespec now = { 0, 0 };
-	int err = 0;
-	socklen_t len = sizeof(err);
 	long r;
 
 	goro__op_nonblock(e, op->fd);
-	if (!op->more) {
-		r = SYS3(SYS_connect, op->fd, op->addr, op->off);
-		op->more = r == -EINPROGRESS || r == -EINTR;
-		return op->more ? -EAGAIN : r;
-	}
-	r = SYS5(SYS_ppoll, &pfd, 1, &now, NULL, 0);
-	if (r == 0)
+	r = SYS3(SYS_connect, op->fd, op->addr, op->off);
+	if (r == -EINPROGRESS || r == -EINTR || (r == -EALREADY && op->more)) {
+		op->more = 1;
 		return -EAGAIN;
-	r = SYS5(SYS_getsockopt, op->fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	return r < 0 ? r : -err;
+	}
+	return r == -EISCONN && op->more ? 0 : r;
 }
 
 /* The system call of an operation that is never waited for, as long as it takes. */

@@ -282,7 +282,8 @@ static int ring_start(struct m *m, struct fdent *e, struct op *op)
 	s->op = op;
 	op->gen = s->gen;
 	goro__ring_prep(sqe, op);
-	if (op->poll_first && goro__ring_poll_first)
+	/* In a READ the same bits are an I/O priority. */
+	if (op->poll_first && goro__ring_poll_first && (op->code == OP_RECV || op->code == OP_RECVMSG))
 		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 	sqe->user_data = user_data(op->slot, op->gen);
 	store_rlx(&p->io_inflight, p->io_inflight + 1);
