@@ -6,7 +6,8 @@
  */
 #include "sched.h"
 
-void goro__inject_list(struct glist *l)
+/* Appends l; wakes nobody. */
+void goro__inject_quiet(struct glist *l)
 {
 	goro__lock(&sched->lock);
 	if (sched->global.n)
@@ -17,6 +18,11 @@ void goro__inject_list(struct glist *l)
 	sched->global.n += l->n;
 	store_rlx(&sched->nglobal, sched->global.n);
 	goro__unlock(&sched->lock);
+}
+
+void goro__inject_list(struct glist *l)
+{
+	goro__inject_quiet(l);
 	/* [IDLE-2], see idle.c: the queue is written before we look for idle Ps. */
 	fence_seq();
 	goro__wake_one();

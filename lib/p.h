@@ -46,12 +46,16 @@ struct p {
 	uint32_t until_look;	/* dispatches left until it looks further than the local queues */
 	uint32_t attention;	/* atomic: others set bits */
 	bool offline;
+	bool stole;		/* what runs here was stolen since the last look */
 	struct g *runnext;	/* atomic: whom the running goroutine woke last; thieves take it last */
 	struct g *gfree;	/* free records */
 	uint32_t ngfree;
 	uint32_t slice_tick;	/* atomic: sysmon compares it; advanced when a slice begins */
 	uint64_t next_id, end_id; /* block of goroutine ids */
 	uint64_t backlog_since; /* arch_ticks() since when more waits than this P runs; 0: not */
+	uint64_t look_ticks;	/* atomic: arch_ticks() of the last look */
+	uint32_t grain;		/* atomic: ticks per dispatch between the last two looks; UINT32_MAX: not known */
+	uint64_t steal_after;	/* arch_ticks() before which this P does not steal: what it stole was too fine */
 	uint64_t last_poll;	/* arch_ticks() of the last look at the backend */
 	uint32_t spawn_note;	/* spawns; every 32nd looks at the backlog */
 	uint32_t claimed;	/* atomic: a waker took our idle bit and is about to wake us */

@@ -82,7 +82,7 @@ COLD void goro__push_overflow(struct p *p, struct g *g, bool fresh)
 		else
 			goro__runq_take_half(&p->runq, &l);
 		if (l.n)
-			goro__inject_list(&l);
+			goro__inject_quiet(&l);
 	} while (!(fresh ? newq_push(&p->newq, g) : runq_push(&p->runq, g)));
 }
 

@@ -67,6 +67,7 @@ int goro__p_make(uint32_t id)
 	}
 	p->id = id;
 	p->until_look = LOOK_EVERY;
+	p->grain = UINT32_MAX;
 	goro__timers_init(&p->timers);
 	r = goro__netpoll->p_init(p);
 	if (r != 0)
@@ -236,6 +237,8 @@ static void init_sched(const struct goro_config *cfg)
 	sched->stk_cls = (uint8_t)goro__stack_class(cfg->stack_size);
 	sched->poll_ticks = env_us("GORO_POLL_US", 20);
 	sched->backlog_ticks = env_us("GORO_BACKLOG_US", 50);
+	sched->fine_ticks = goro__ticks_per_us * 3 / 10;
+	sched->stuck_ticks = goro__ticks_per_us * 200;
 	sched->spin_ticks = env_us("GORO_SPIN_US", 10);
 	sched->coarse_now = goro__now();
 	sched->next_id = 1;

@@ -128,9 +128,15 @@ static struct g *take_local(struct p *p)
 /* Every LOOK_EVERY dispatches: what the fast path never looks at. */
 static struct g *look_further(struct m *m, struct p *p)
 {
-	uint64_t t = arch_ticks();
+	uint64_t t = arch_ticks(), since = t - load_rlx(&p->look_ticks);
 	struct g *g;
 
+	store_rlx(&p->grain, since / LOOK_EVERY < UINT32_MAX ? (uint32_t)(since / LOOK_EVERY) : UINT32_MAX);
+	store_rlx(&p->look_ticks, t);
+	if (p->stole) {
+		p->stole = false;
+		p->steal_after = p->grain < 2 * sched->fine_ticks ? t + 1000 * goro__ticks_per_us : 0;
+	}
 	goro__backlog(p);
 	if (t - p->last_poll > sched->poll_ticks && goro__netpoll->pending(p)) {
 		p->last_poll = t;
@@ -197,8 +203,10 @@ static struct g *spin(struct m *m, struct p *p)
 		for (uint32_t i = 0; i < n; i++) {
 			struct p *q = sched->ps[(at + i) % n];
 
-			if (q != p && (g = steal_from(p, q, last)))
+			if (q != p && goro__worth_stealing(p, q, arch_ticks()) && (g = steal_from(p, q, last))) {
+				p->stole = true;
 				return g;
+			}
 		}
 		if (load_rlx(&p->attention) || load_rlx(&sched->nglobal))
 			return NULL;
@@ -254,6 +262,8 @@ struct g *goro__find_runnable(struct m *m)
 			break;
 		goro__idle(m, p, deadline);
 	}
+	if (!look)
+		store_rlx(&p->look_ticks, arch_ticks());
 	goro__spin_end(m, true);
 	return g;
 }

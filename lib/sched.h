@@ -20,6 +20,8 @@ struct scheduler {
 	uint8_t stk_cls;	/* class of a goroutine's stack if it asks for none */
 	uint64_t poll_ticks;	/* least time between two looks at the backend of a busy P */
 	uint64_t backlog_ticks; /* age of a backlog at which another P is woken */
+	uint64_t fine_ticks;	/* a dispatch that takes less is not worth being stolen */
+	uint64_t stuck_ticks;	/* a P that has not looked for so long computes */
 	uint64_t spin_ticks;	/* how long an M looks for work before it sleeps */
 
 	/* Read often, written rarely. */
@@ -66,6 +68,7 @@ void goro__dispatch_g0(struct m *m, struct g *g) ON_G0;
 /* inject.c: the global queue */
 void goro__inject(struct g *g);		/* and wakes somebody if need be */
 void goro__inject_list(struct glist *l);
+void goro__inject_quiet(struct glist *l); /* for surplus that the caller's P gets to itself */
 struct g *goro__inject_take(struct p *p, uint32_t max); /* moves a fair share to p, returns the first */
 
 /* idle.c */
@@ -75,6 +78,7 @@ void goro__idle(struct m *m, struct p *p, int64_t deadline) ON_G0;
 bool goro__spin_begin(struct m *m);
 void goro__spin_end(struct m *m, bool found);
 void goro__backlog(struct p *p);
+bool goro__worth_stealing(struct p *p, struct p *q, uint64_t now);
 bool goro__claim_idle(struct p *p);
 
 /* park.c: local queues */
