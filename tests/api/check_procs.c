@@ -231,16 +231,23 @@ END_TEST
 
 /* ---- goro_exit ------------------------------------------------------------------------------------------------------- */
 
-static void exit_deep(struct goro_waitgroup *wg, int depth)
+static int exit_deep(struct goro_waitgroup *wg, int depth)
 {
 	volatile char frame[100];
 
 	frame[0] = (char)depth;
 	if (depth > 0)
-		exit_deep(wg, depth - 1);
+		return exit_deep(wg, depth - 1) + frame[0];
 	goro_waitgroup_done(wg);
-	goro_exit();
-	t_check(frame[0] == 127);
+	if (frame[0] == 0)
+		goro_exit();
+	return 0;
+}
+
+static void exits(struct goro_waitgroup *wg, int depth)
+{
+	exit_deep(wg, depth);
+	t_check(!"goro_exit() came back");
 }
 
 static int exit_main(void *arg)
@@ -250,7 +257,7 @@ static int exit_main(void *arg)
 	(void)arg;
 	for (int i = 0; i < 1000; i++) {
 		goro_waitgroup_add(&wg, 1);
-		t_check(GORO_GO(exit_deep, &wg, i % 20) == 0);
+		t_check(GORO_GO(exits, &wg, i % 20) == 0);
 	}
 	t_check_int(goro_waitgroup_wait(&wg, GORO_FOREVER), ==, 0);
 	t_eventually(goro_count() == 1, API_PATIENCE);

@@ -118,7 +118,7 @@ static void *receiver_thread(void *arg)
 static void one_channel(struct pipe *p, size_t cap, int alone, struct goro_waitgroup *done)
 {
 	int receivers = alone ? 1 : RECEIVERS;
-	pthread_t t[2];
+	pthread_t t[2] = { 0 };
 
 	p->c = goro_chan_new(sizeof(struct message), cap);
 	goro_waitgroup_add(&p->senders, SENDERS);
