@@ -24,10 +24,14 @@ t_programs += %D%/unit/check_arch
 %C%_unit_check_arch_LDADD = $(T_UNIT) -lm
 t_programs += %D%/unit/check_args
 %C%_unit_check_args_LDADD = $(T_UNIT) -lm
+t_programs += %D%/unit/check_chan
+%C%_unit_check_chan_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_cpu
 %C%_unit_check_cpu_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_probe
 %C%_unit_check_probe_LDADD = $(T_UNIT)
+t_programs += %D%/unit/check_select
+%C%_unit_check_select_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_stack
 %C%_unit_check_stack_LDADD = $(T_UNIT)
 
