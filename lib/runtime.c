@@ -184,10 +184,11 @@ static void main_entry(void *arg)
 	rt_exit(m);
 }
 
-/* The main goroutine called goro_exit(): the others go on, and goro_run() does not return before the process ends. */
+/* The main goroutine called goro_exit(): the others go on, and the process ends as deadlocked when the last one has ended. */
 void goro__main_done(struct m *m)
 {
 	m->curg->flags &= (uint8_t)~G_MAIN;
+	store_seq(&sched->main_gone, 1);
 }
 
 static int read_config(const struct goro_config *cfg, struct goro_config *ret)
@@ -254,6 +255,7 @@ static void tear_down(void)
 		goro__timers_fini(&sched->ps[i]->timers);
 	}
 	goro__netpoll_done();
+	goro__sema_forget();
 	for (m = sched->allm; m; m = next) {
 		next = m->all_link;
 		m->link = m_memory;
@@ -388,7 +390,7 @@ int goro_maxprocs(int n)
 	struct m *m;
 
 	if (!load_acq(&sched->running))
-		return goro__cpu_default_procs();
+		return -EPERM;
 	if (n <= 0 || n == old)
 		return old;
 	if (n > P_MAX)

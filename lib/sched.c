@@ -16,7 +16,7 @@
  *
  * Fairness. runnext lets a woken goroutine go first, but it runs within its waker's time slice: sysmon sees a P whose slice_tick stands
  * still for a slice and sets ATT_SLICE; then runnext goes to the end of the queue, and a pair that wake each other for ever
- * wait their turn. Woken and new goroutines take turns (pick_local). The oldest new goroutine is taken every NEW_OLDEST looks, since
+ * wait their turn. Woken and new goroutines take turns (pick_local). At every second look the oldest new goroutine is taken, since
  * newq is last in, first out: so it waits at most a bounded multiple of what a queue would let it wait.
  *
  * Invariants:
@@ -187,6 +187,17 @@ static uint32_t rand32(uint32_t *s)
 	return *s;
 }
 
+/* Runs the timers of q, whose own M computes, if some are overdue: true if that made something runnable here. */
+static bool run_overdue(struct m *m, struct p *q, uint64_t now_ticks)
+{
+	int64_t first = load_rlx(&q->timers.first), now;
+
+	if (first == INT64_MAX || now_ticks - load_rlx(&q->look_ticks) < sched->stuck_ticks)
+		return false;
+	now = goro__now();
+	return first <= now && goro__timers_run(m, q, now) > 0;
+}
+
 /* Looks at the other Ps in a random order until it finds something or spin_ticks are over. */
 static struct g *spin(struct m *m, struct p *p)
 {
@@ -202,11 +213,16 @@ static struct g *spin(struct m *m, struct p *p)
 
 		for (uint32_t i = 0; i < n; i++) {
 			struct p *q = sched->ps[(at + i) % n];
+			uint64_t t = arch_ticks();
 
-			if (q != p && goro__worth_stealing(p, q, arch_ticks()) && (g = steal_from(p, q, last))) {
+			if (q == p)
+				continue;
+			if (goro__worth_stealing(p, q, t) && (g = steal_from(p, q, last))) {
 				p->stole = true;
 				return g;
 			}
+			if (last && run_overdue(m, q, t) && (g = take_local(p)))
+				return g;
 		}
 		if (load_rlx(&p->attention) || load_rlx(&sched->nglobal))
 			return NULL;

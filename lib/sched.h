@@ -28,6 +28,7 @@ struct scheduler {
 	uint32_t nprocs CACHE_ALIGNED; /* atomic: Ps that run goroutines */
 	uint32_t nps;		       /* atomic: Ps that exist; ps[] is filled before */
 	uint32_t stopping;	       /* atomic: goro_run() is ending */
+	uint32_t main_gone;	       /* atomic: the main goroutine has called goro_exit() */
 	int64_t coarse_now;	       /* atomic: a recent goro__now() */
 	struct p *ps[P_MAX];
 
@@ -121,6 +122,9 @@ extern uint32_t goro__sysmon_asleep; /* atomic */
 /* signal.c */
 void goro__signals_init(void);
 void goro__signals_fini(void);
+
+/* sema.c: the goroutines that slept on addresses are gone */
+void goro__sema_forget(void);
 
 /* dump.c */
 void goro__dump_all(int fd, bool all) SIGSAFE;

@@ -167,3 +167,26 @@ struct m *goro__sema_wait(struct m *m, struct bucket *b, struct sleeper *w, enum
 		return goro__park(m, &b->lock, why);
 	return goro__park_until(m, &b->lock, why, deadline, expire, w);
 }
+
+/*
+ * The runtime has ended: its goroutines' stacks, on which their sleepers lie, are about to be unmapped. Plain threads stay in their queues;
+ * an object that a goroutine still waited for must not be used any more, so its word is left as it is.
+ */
+void goro__sema_forget(void)
+{
+	for (uint32_t i = 0; i < BUCKETS; i++) {
+		struct bucket *b = &table[i];
+		struct sleeper *h, *h_next, *w, *w_next;
+
+		goro__lock(&b->lock);
+		for (h = b->first; h; h = h_next) {
+			h_next = h->next;
+			for (w = h; w; w = w_next) {
+				w_next = w->after;
+				if (!(w->g->flags & G_FOREIGN))
+					dequeue(b, w);
+			}
+		}
+		goro__unlock(&b->lock);
+	}
+}

@@ -61,6 +61,9 @@ GORO_PARKS struct m *goro__sema_wait(struct m *m, struct bucket *b, struct sleep
 /* Takes the first sleeper of addr off its queue, NULL if there is none. b is locked; who gets one must wake it. */
 struct sleeper *goro__sema_take(struct bucket *b, const void *addr);
 
+/* Takes every goroutine off every queue: the runtime has ended. Also declared in sched.h, for layer 6. */
+void goro__sema_forget(void);
+
 /* Takes all off, chained by ->after. */
 struct sleeper *goro__sema_take_all(struct bucket *b, const void *addr);
 

@@ -440,6 +440,8 @@ static bool next_g(struct m *m)
 	bump(&p->exited);
 	if (unlikely(g->flags & G_MAIN))
 		goro__main_done(m);
+	if (unlikely(load_rlx(&sched->main_gone)) && goro_count() == 0)
+		goro__throw("no goroutines (main called runtime.Goexit) - deadlock!");
 	next = pick_local(p);
 	if (likely(next && !next->sp && !next->stk.w && next->stk_cls == stk_class(g->stk) && !goro__san)) {
 		next->stk = g->stk;

@@ -22,6 +22,7 @@
 
 #include "clock.h"
 #include "futex.h"
+#include "print.h"
 #include "sched.h"
 #include "stack.h"
 #include "sys.h"
@@ -64,7 +65,8 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 {
 	uint32_t tick = load_rlx(&p->slice_tick);
 	uint64_t sw = load_rlx(&p->switches);
-	bool waiting = load_rlx(&p->runnext) || runq_len(&p->runq) || newq_len(&p->newq);
+	bool waiting = load_rlx(&p->runnext) || runq_len(&p->runq) || newq_len(&p->newq) ||
+		       load_rlx(&p->timers.first) <= now;
 
 	if (idle_ps && waiting && sw == mon.seen[i].switches)
 		goro__wake_one();
@@ -102,6 +104,9 @@ static bool tick(int64_t now)
 static void write_dump(void)
 {
 	store_seq(&mon.dump, 0);
+	print_start();
+	print_str("SIGQUIT: quit\n\n");
+	print_end(2);
 	goro__dump_all(2, true);
 	_exit(2);
 }

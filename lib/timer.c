@@ -9,11 +9,12 @@
  * Invariants, under ts->lock:
  *   I1 heap[i].t->idx == i + 1, and no entry fires before its parent (i - 1) / 4.
  *   I2 ts->first is heap[0].when, or INT64_MAX if it is empty.
- *   I3 only the owner of the P takes timers out to run them, one at a time: it sets ts->running to the timer, drops the lock, calls back,
- *	and sets it to NULL again. So a callback runs without the lock and may take any other.
+ *   I3 one M at a time runs them: the owner of the P, or an M that found them overdue because the owner computes. It sets ts->running
+ *	to the timer that it took out, drops the lock, calls back, and sets it to NULL again. So a callback runs without the lock and
+ *	may take any other; an M that finds ts->running set leaves.
  * Stopping:
  *	stopper: lock; in the heap? take it out, done, it never fires. Else unlock, and wait while ts->running is t [TIMER-2].
- *	owner:   lock; take t out; running = t; unlock; call; [TIMER-1] running = NULL.
+ *	runner:  lock; take t out; running = t; unlock; call; [TIMER-1] running = NULL.
  *   The stopper finds t in the heap, or t was taken out under the lock before, and then running == t until the callback is over (or t
  *   is over already). Either way t's memory is free to go when the stop returns. After the callback has begun, t may be started again
  *   by its owner's code only once that stop has returned or the callback is known to be over.
@@ -167,7 +168,7 @@ int goro__timers_run(struct m *m, struct p *p, int64_t now)
 	int n = 0;
 
 	goro__lock(&ts->lock);
-	while (ts->n && ts->heap[0].when <= now) {
+	while (ts->n && ts->heap[0].when <= now && !load_rlx(&ts->running)) {
 		struct timer *t = ts->heap[0].t;
 
 		take_out(ts, 0);

@@ -52,7 +52,7 @@ int goro__timer_start(struct m *m, struct timer *t, int64_t when);
  */
 bool goro__timer_stop(struct timer *t);
 
-/* Runs the callbacks of p's timers that are due at now; the owner of p only, on g0. How many ran. */
+/* Runs the callbacks of p's timers that are due at now; on g0 of any M. Whom they wake goes to m's queue. How many ran. */
 int goro__timers_run(struct m *m, struct p *p, int64_t now);
 
 void goro__timers_init(struct timers *ts);

@@ -25,7 +25,8 @@ typedef int (*goro_main_fn)(void *arg);
 #define GORO_BACKEND_EPOLL 2u
 
 /* Bits of goro_config.flags. */
-#define GORO_NO_SIGNALS 1u /* install no handler for SIGSEGV, SIGBUS, SIGFPE and SIGQUIT */
+/* Install no handler for SIGSEGV, SIGBUS, SIGFPE and SIGQUIT (SIGQUIT is only ever taken while its action is the default one). */
+#define GORO_NO_SIGNALS 1u
 
 /*
  * How the runtime is to be set up. Zero means the default for every field. New fields are only
