@@ -25,6 +25,7 @@
 #include "sys.h"
 
 bool goro__ring_poll_first, goro__ring_abs_timer;
+static bool have_coop; /* the same */
 
 static enum { WAKE_SEND, WAKE_MSG, WAKE_EVENTFD } wake_how = WAKE_EVENTFD; /* constant while there are rings */
 static struct io_uring waker; /* under waker_lock: the ring that MSG_RING is sent from */
@@ -44,7 +45,7 @@ static int setup_ladder(unsigned sq, unsigned cq, struct io_uring_params *params
 	unsigned flags = IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL, next = 0;
 	long fd;
 
-	if (goro__probe(FEAT_URING_COOP))
+	if (have_coop)
 		flags |= IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
 	for (;;) {
 		*params = (struct io_uring_params){ .flags = flags, .cq_entries = cq };
@@ -148,6 +149,7 @@ int goro__ring_begin(void)
 {
 	int err;
 
+	have_coop = goro__probe(FEAT_URING_COOP);
 	goro__ring_poll_first = goro__probe(FEAT_URING_POLL_FIRST);
 	goro__ring_abs_timer = goro__probe(FEAT_URING_ABS_TIMER);
 	wake_how = WAKE_EVENTFD;

@@ -28,6 +28,18 @@ t_programs += %D%/unit/check_chan
 %C%_unit_check_chan_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_cpu
 %C%_unit_check_cpu_LDADD = $(T_UNIT)
+t_programs += %D%/unit/check_epoll
+%C%_unit_check_epoll_LDADD = $(T_UNIT)
+t_programs += %D%/unit/check_fd
+%C%_unit_check_fd_LDADD = $(T_UNIT)
+t_programs += %D%/unit/check_netpoll
+%C%_unit_check_netpoll_LDADD = $(T_UNIT)
+t_programs += %D%/unit/check_op
+%C%_unit_check_op_LDADD = $(T_UNIT)
+if URING
+t_programs += %D%/unit/check_ring
+%C%_unit_check_ring_LDADD = $(T_UNIT)
+endif
 t_programs += %D%/unit/check_probe
 %C%_unit_check_probe_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_select
