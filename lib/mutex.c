@@ -37,8 +37,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <goro/go.h>
 #include <goro/time.h>
 
+#include "arch.h"
 #include "atomic.h"
 #include "attr.h"
 #include "clock.h"
@@ -52,6 +54,17 @@ enum { LOCKED = 1, WOKEN = 2, STARVING = 4, PARKED = 8 };
 enum { AWAKE = 1, OWNER = 2 }; /* what a sleeper is told */
 
 #define STARVE_NS 1000000
+
+/*
+ * Who finds the lock taken looks again after a while, SPINS times, before it sleeps, if the owner can be running at all. It
+ * waits without looking, so that the owner has the cache line to itself: two processors at one mutex then take turns in
+ * bursts of many operations, and the line moves once a burst (70 ns) and not once an operation.
+ */
+#ifndef SPINS
+#define SPINS 6
+#endif
+#define SPIN_PAUSES 8 /* at first; doubled each time up to SPIN_PAUSES_MAX. 8 are 0.2 us here */
+#define SPIN_PAUSES_MAX 64
 
 /* The deadline has taken a sleeper off (bucket locked): I1 and I2. */
 static void give_up(struct sleeper *w, bool more)
@@ -67,7 +80,7 @@ static void give_up(struct sleeper *w, bool more)
 static GORO_PARKS struct m *sleep_on(struct m *m, struct goro_mutex *mu, struct sleeper *w, bool woken, bool starving,
 				     int64_t deadline, int *ret_told)
 {
-	bool late = deadline >= 0 && deadline <= goro__now();
+	bool late = deadline >= 0 && deadline <= goro__now(), again = w->result != 0;
 	struct bucket *b = goro__sema_lock(&mu->state);
 	uint32_t old = load_rlx(&mu->state), new;
 
@@ -86,15 +99,33 @@ static GORO_PARKS struct m *sleep_on(struct m *m, struct goro_mutex *mu, struct 
 		*ret_told = -ETIMEDOUT;
 		return m;
 	}
-	m = goro__sema_wait(m, b, w, WAIT_MUTEX, deadline, woken);
+	/* Who was woken in vain keeps its place. */
+	m = goro__sema_wait(m, b, w, WAIT_MUTEX, deadline, again);
 	*ret_told = w->result;
 	return m;
 }
 
+/* Waits a little. Takes the WOKEN bit, if others sleep, so that unlock leaves them asleep: *woken says if the caller has it. */
+static void spin(struct goro_mutex *mu, uint32_t old, unsigned round, bool *woken)
+{
+	unsigned pauses = SPIN_PAUSES << round;
+
+	if (!*woken && (old & (PARKED | WOKEN)) == PARKED)
+		*woken = cas_acq(&mu->state, &old, old | WOKEN);
+	for (unsigned i = 0; i < pauses && i < SPIN_PAUSES_MAX; i++)
+		arch_pause();
+}
+
+static inline bool owner_may_run(struct m *m)
+{
+	return m->foreign || goro_maxprocs(0) > 1;
+}
+
 static NOINLINE GORO_PARKS int lock_slow(struct goro_mutex *mu, uint32_t old, int64_t deadline)
 {
-	struct sleeper w = { .addr = &mu->state, .expired = give_up };
+	struct sleeper w = { .addr = &mu->state, .expired = give_up, .result = 0 };
 	bool woken = false, starving = false;
+	unsigned spins = 0;
 	int told = 0;
 	struct m *m;
 
@@ -109,6 +140,13 @@ static NOINLINE GORO_PARKS int lock_slow(struct goro_mutex *mu, uint32_t old, in
 		if (deadline == GORO_NOW)
 			return -EAGAIN;
 		m = rt_enter();
+		if (spins < SPINS && !(old & STARVING) && owner_may_run(m)) {
+			rt_exit(m);
+			spin(mu, old, spins++, &woken);
+			old = load_rlx(&mu->state);
+			continue;
+		}
+		spins = 0;
 		if (w.since == 0)
 			w.since = goro__now();
 		else

@@ -40,10 +40,16 @@ if URING
 t_programs += %D%/unit/check_ring
 %C%_unit_check_ring_LDADD = $(T_UNIT)
 endif
+t_programs += %D%/unit/check_group
+%C%_unit_check_group_LDADD = $(T_UNIT)
+t_programs += %D%/unit/check_mutex
+%C%_unit_check_mutex_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_probe
 %C%_unit_check_probe_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_select
 %C%_unit_check_select_LDADD = $(T_UNIT)
+t_programs += %D%/unit/check_sema
+%C%_unit_check_sema_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_stack
 %C%_unit_check_stack_LDADD = $(T_UNIT)
 

@@ -13,6 +13,8 @@
 
 #include "model.h"
 
+#include <goro/go.h>
+
 #define MODEL_DEADLINE 1000 /* any deadline of a model */
 
 /* ---- g.h, m.h ---- */
@@ -31,7 +33,10 @@ enum wait_reason {
 	WAIT_WAITGROUP,
 };
 
+enum { G_FOREIGN = 1 };
+
 struct g {
+	uint8_t flags;
 	uint32_t parked; /* by goro__park(), and nobody has made it ready yet */
 	uint32_t ready;
 	uint32_t token;
@@ -80,6 +85,17 @@ __attribute__((unused)) static _Noreturn void model_throw(const char *msg)
 {
 	model_panics[model_self()] = msg;
 	model_exit();
+}
+
+/* ---- <goro/go.h> ---- */
+#define goro_maxprocs(n) model_procs(n)
+
+__attribute__((unused)) static int model_procs_now = 1;
+
+__attribute__((unused)) static int model_procs(int n)
+{
+	(void)n;
+	return model_procs_now;
 }
 
 /* ---- clock.h and deadlines ---- */
@@ -131,7 +147,6 @@ static inline void model_disarm(void)
 
 /* ---- park.h ---- */
 #define LIB_PARK_H
-#define GORO_PARKS
 
 static inline struct g *goro__self(struct m *m)
 {

@@ -75,7 +75,7 @@ int model_self(void)
 	return current;
 }
 
-static const char *const kind_names[] = { "load", "store", "locked", "lock", "wait", "fence" };
+static const char *const kind_names[] = { "load", "store", "locked", "lock", "wait", "fence", "barrier" };
 
 static void print_schedule(void)
 {
@@ -217,6 +217,17 @@ void model_store(void *addr, uint64_t v, size_t size, const char *file, int line
 	memcpy(addr, &v, size);
 }
 
+static void drain(int i);
+
+void model_membarrier(void)
+{
+	give_way(NULL, 0, MODEL_BARRIER, MODEL_HERE);
+	for (int i = 0; i < nthreads; i++)
+		while (threads[i].nstores)
+			drain(i);
+	has_read(NULL, 0);
+}
+
 /* ---- the explorer's side ------------------------------------------------------------------------------- */
 
 static void run_thread(void)
@@ -288,6 +299,7 @@ static bool enabled(int trans)
 		return t->nstores == 0 && (plain_load(t->next.addr, 4) == 0) == (t->next.kind == MODEL_LOCK);
 	case MODEL_LOCKED:
 	case MODEL_FENCE:
+	case MODEL_BARRIER:
 		return t->nstores == 0;
 	case MODEL_WRITE:
 		return t->nstores < MODEL_STORES;

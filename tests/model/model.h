@@ -69,6 +69,9 @@ void model_forbid(const void *p, size_t size);
 /* In a thread: its variables now depend on `point` (and on model.state) only, not on what it has read. */
 void model_forget(int point);
 
+/* membarrier(): the queues of all threads are empty at one moment. */
+void model_membarrier(void);
+
 /* Ends the calling thread. */
 _Noreturn void model_exit(void);
 
@@ -79,7 +82,7 @@ int model_self(void);
 void model_wait(uint32_t *flag, const char *file, int line);
 
 /* Behind the macros. */
-enum model_kind { MODEL_READ, MODEL_WRITE, MODEL_LOCKED, MODEL_LOCK, MODEL_WAIT, MODEL_FENCE };
+enum model_kind { MODEL_READ, MODEL_WRITE, MODEL_LOCKED, MODEL_LOCK, MODEL_WAIT, MODEL_FENCE, MODEL_BARRIER };
 void model_point(const void *addr, size_t size, enum model_kind kind, const char *file, int line);
 uint64_t model_load(const void *addr, size_t size, const char *file, int line);
 void model_store(void *addr, uint64_t v, size_t size, const char *file, int line);

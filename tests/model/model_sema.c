@@ -5,6 +5,7 @@
 #include "doors.h"
 
 #include "../../lib/sema.c"
+#define SPINS 1
 #include "../../lib/mutex.c"
 
 #include "t.h"
@@ -81,6 +82,14 @@ START_TEST(two_exclude_each_other_and_none_is_forgotten)
 }
 END_TEST
 
+/* With two processors a waiter spins before it sleeps, and then keeps the unlocker from waking others. */
+START_TEST(those_who_spin_forget_nobody)
+{
+	model_procs_now = 2;
+	explore(_i ? 2000000 : 0, (struct model){ .thread = { locks_twice, locks_twice }, .check = entered_four_times });
+}
+END_TEST
+
 static void entered_three_times(void)
 {
 	quiet_again();
@@ -133,6 +142,7 @@ static void timed_between_others(void)
 
 START_TEST(a_deadline_takes_no_wakeup_from_another)
 {
+	model_procs_now = 1 + _i;
 	explore(0, (struct model){ .thread = { locks_once, locks_until, locks_once, the_deadline }, .daemons = 8,
 				   .check = timed_between_others });
 }
@@ -245,10 +255,11 @@ int main(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, two_exclude_each_other_and_none_is_forgotten);
+	tcase_add_loop_test(tc, those_who_spin_forget_nobody, 0, 2);
 	tcase_add_test(tc, three_exclude_each_other_and_none_is_forgotten);
 	tcase_add_loop_test(tc, starving_waiters_are_handed_the_lock, 0, 2);
 	tcase_add_test(tc, a_deadline_leaves_the_mutex_usable);
-	tcase_add_test(tc, a_deadline_takes_no_wakeup_from_another);
+	tcase_add_loop_test(tc, a_deadline_takes_no_wakeup_from_another, 0, 2);
 	tcase_add_loop_test(tc, trylock_takes_it_or_leaves_it, 0, 2);
 	tcase_add_loop_test(tc, the_last_owner_may_free_the_mutex, 0, 2);
 	tcase_add_test(tc, of_two_unlocks_one_is_fatal);
