@@ -148,7 +148,7 @@ static int bench_usage(void)
 /* Reads the command line; false if it is wrong. */
 static bool bench_options(int argc, char **argv)
 {
-	bool known = false;
+	bool known;
 	int option;
 
 	while ((option = getopt(argc, argv, "p:c:n:")) != -1)
@@ -161,8 +161,9 @@ static bool bench_options(int argc, char **argv)
 	if (bench.procs < 1 || bench.count < 1 || bench.n < 0 || optind < argc - 1)
 		return false;
 	bench.only = argv[optind];
+	known = !bench.only;
 	for (size_t i = 0; i < bench.nsubjects; i++)
-		known = known || !bench.only || strcmp(bench.only, bench.subjects[i].name) == 0;
+		known = known || strcmp(bench.only, bench.subjects[i].name) == 0;
 	return known;
 }
 

@@ -17,7 +17,7 @@ LAST_CPU = max(os.sched_getaffinity(0))
 
 # Row -> our program and the subject that all sides call it by.
 MICRO = {
-    "Switch": ("bench_switch", ""),
+    "Switch": ("bench_switch", ""),  # and SwitchCall, SwitchFresh
     "Yield": ("bench_yield", "yield"),
     "Yield1000": ("bench_yield", "yield1000"),
     "SpawnBatch": ("bench_spawn", "spawn_batch"),
