@@ -2,7 +2,6 @@
 /*
  * check_cpu.c: the default number of processors, from affinity and from cgroup trees that each test builds.
  */
-#define _GNU_SOURCE 1
 #include "cpu.h"
 
 #include <ftw.h>
