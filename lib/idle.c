@@ -149,7 +149,7 @@ COLD void goro__backlog(struct p *p)
 {
 	uint64_t t;
 
-	if (load_rlx(&sched->nidle) == 0 || runq_len(&p->runq) + newq_len(&p->newq) < 2) {
+	if (load_rlx(&sched->nidle) == 0 || runqs_len(&p->q) < 2) {
 		p->backlog_since = 0;
 		return;
 	}
@@ -181,7 +181,7 @@ static bool must_stay(struct p *p)
 	for (uint32_t i = 0; i < n; i++) {
 		struct p *q = sched->ps[i];
 
-		if (q != p && runq_len(&q->runq) + newq_len(&q->newq) > 2 && goro__worth_stealing(p, q, arch_ticks()))
+		if (q != p && runqs_len(&q->q) > 2 && goro__worth_stealing(p, q, arch_ticks()))
 			return true;
 	}
 	return false;

@@ -47,7 +47,6 @@ struct p {
 	uint32_t attention;	/* atomic: others set bits */
 	bool offline;
 	bool stole;		/* what runs here was stolen since the last look */
-	struct g *runnext;	/* atomic: whom the running goroutine woke last; thieves take it last */
 	struct g *gfree;	/* free records */
 	uint32_t ngfree;
 	uint32_t slice_tick;	/* atomic: sysmon compares it; advanced when a slice begins */
@@ -72,8 +71,7 @@ struct p {
 
 	uint32_t idle CACHE_ALIGNED; /* atomic futex word */
 
-	struct runq runq;
-	struct newq newq;
+	struct runqs q CACHE_ALIGNED;
 };
 
 #endif

@@ -52,7 +52,8 @@ void goro__post_slow(struct m *m, enum post post, struct g *g)
 		/* [TOKEN-1] acq_rel: pairs with [TOKEN-2]. Without it the waker may start a context that is not saved yet. */
 		if (cas_ar(&g->token, &none, TOKEN_PARKED))
 			return;
-		store_rlx(&g->token, TOKEN_NONE);
+		/* [TOKEN-4], as in goro__park_token(). */
+		(void)xchg_acq(&g->token, TOKEN_NONE);
 		store_rlx(&g->status, G_RUNNABLE);
 		push_tail(m->p, g);
 		return;
@@ -72,18 +73,18 @@ void goro__post_slow(struct m *m, enum post post, struct g *g)
 }
 
 /* A queue that is full gives its older half to the global one. */
-COLD void goro__push_overflow(struct p *p, struct g *g, bool fresh)
+COLD void goro__push_overflow(struct p *p, struct runq *q, struct g *g)
 {
+	struct g *batch[RUNQ_SIZE / 2];
 	struct glist l;
+	uint32_t n;
 
-	do {
-		if (fresh)
-			goro__newq_take_half(&p->newq, &l);
-		else
-			goro__runq_take_half(&p->runq, &l);
-		if (l.n)
-			goro__inject_quiet(&l);
-	} while (!(fresh ? newq_push(&p->newq, g) : runq_push(&p->runq, g)));
+	runqs_enter(&p->q);
+	n = goro__runq_take_half(q, batch, RUNQ_SIZE / 2);
+	runq_push(q, g);
+	runqs_leave(&p->q);
+	goro__glist_make(&l, batch, n);
+	goro__inject_quiet(&l);
 }
 
 static NOINLINE void foreign_sleep(struct m *m, struct lock *l, int64_t deadline, void (*expire)(struct m *, void *), void *arg)
@@ -178,16 +179,14 @@ void goro__ready(struct m *m, struct g *g)
 		push_tail(p, g);
 		return;
 	}
-	old = load_rlx(&p->runnext);
-	if (likely(!old)) {
-		/* [NEXT-1] release: pairs with [NEXT-2] in pick_local() and steal. Only the owner makes it non-NULL. */
-		store_rel(&p->runnext, g);
-		return;
-	}
-	old = xchg_rel(&p->runnext, g); /* [NEXT-1] */
-	if (old)
+	runqs_enter(&p->q);
+	old = p->q.next;
+	store_rlx(&p->q.next, g);
+	runqs_leave(&p->q);
+	if (old) {
 		push_tail(p, old);
-	goro__backlog_note(p);
+		goro__backlog_note(p);
+	}
 }
 
 struct m *goro__park_token(struct m *m, enum wait_reason why)
@@ -196,7 +195,11 @@ struct m *goro__park_token(struct m *m, enum wait_reason why)
 
 	/* [TOKEN-3] acquire: pairs with [TOKEN-2]. Without it the condition that the waker made true may be read stale. */
 	if (load_acq(&g->token) == TOKEN_NOTIFIED) {
-		store_rlx(&g->token, TOKEN_NONE);
+		/*
+		 * [TOKEN-4] store-load: pairs with [TOKEN-2]. Not a plain store: it could wait in the store buffer while our caller reads
+		 * his condition, and then overwrite the NOTIFIED of a waker that made it true meanwhile: a lost wake-up (model_park.c).
+		 */
+		(void)xchg_acq(&g->token, TOKEN_NONE);
 		return m;
 	}
 	if (unlikely(m->foreign)) {

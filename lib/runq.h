@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runq.h: a P's two local queues. Layer 5.
+ * runq.h: a P's local queues, and the lock that their owner takes for a nanosecond. Layer 5. See runq.c for the protocol.
  *
- * struct runq holds goroutines that were woken or that yielded: first in, first out; its owner pushes at the tail
- * with plain stores and pops at the head by a compare-and-swap, thieves take half from the head (Go's
- * runqput, runqget and runqgrab). struct newq holds goroutines that have never run: the owner pushes and pops
- * at the tail (depth first: a tree of a million goroutines keeps few stacks alive), thieves take the
- * oldest half, which are the largest subtrees.
- *
- * See runq.c for the invariants.
+ * runq holds goroutines that were woken or that yielded: first in, first out. newq holds those that have never run: their owner takes the
+ * newest (depth first: a tree of a million goroutines keeps few stacks alive), thieves take the older half, which are
+ * the largest subtrees. runnext is the goroutine that the running one woke last.
  */
 #ifndef LIB_RUNQ_H
 #define LIB_RUNQ_H
@@ -19,6 +15,7 @@
 
 #include "atomic.h"
 #include "attr.h"
+#include "lock.h"
 
 struct g;
 
@@ -27,15 +24,21 @@ struct g;
 #define RUNQ_SIZE 256u
 #endif
 
+/* Slots [head, tail) are full; the indexes count without end. Inside the section; the indexes are also read outside, as a hint. */
 struct runq {
-	uint32_t head CACHE_ALIGNED; /* atomic; advanced by owner and thieves */
-	uint32_t tail;		     /* atomic; written by the owner only */
-	struct g *slot[RUNQ_SIZE];   /* atomic, relaxed */
+	uint32_t head, tail;
+	struct g *slot[RUNQ_SIZE];
 };
 
-struct newq {
-	uint64_t word CACHE_ALIGNED; /* atomic: sequence, head and count packed; see runq.c */
-	struct g *slot[RUNQ_SIZE];   /* atomic, relaxed */
+struct runqs {
+	/* The owner's. */
+	uint32_t inside; /* atomic: the owner is in its section */
+	struct g *next;	 /* runnext; inside */
+	struct runq woken, fresh;
+
+	/* The thieves'. */
+	struct lock thief CACHE_ALIGNED; /* RANK_LEAF: one thief at a time */
+	uint32_t claim;			 /* atomic: a thief wants in, or is in */
 };
 
 /* A chain of goroutines linked by g->next. */
@@ -44,82 +47,92 @@ struct glist {
 	uint32_t n;
 };
 
+/* Constant after goro__runqs_setup(): membarrier() works, so the owner needs no fence of its own. */
+extern uint32_t goro__have_membarrier;
+void goro__runqs_setup(void);
+void goro__runqs_init(struct runqs *q);
+
+void goro__runqs_wait(struct runqs *q);
+
+/* The owner's section. A few instructions: no system call, no other lock, no nesting. */
+static inline void runqs_enter(struct runqs *q)
+{
+	store_rlx(&q->inside, 1);
+	/* [QUEUE-1] store-load: pairs with [QUEUE-2], whose membarrier() is a fence here too. Without both, each may miss the other. */
+	if (likely(load_rlx(&goro__have_membarrier)))
+		compiler_barrier();
+	else
+		fence_seq();
+	/* [QUEUE-3] acquire: pairs with [QUEUE-4]. Without it we might see the queues as they were before a thief's section. */
+	if (unlikely(load_acq(&q->claim)))
+		goro__runqs_wait(q);
+}
+
+static inline void runqs_leave(struct runqs *q)
+{
+	/* [QUEUE-5] release: pairs with [QUEUE-6]. Without it a thief might see the queues as they were inside of our section. */
+	store_rel(&q->inside, 0);
+}
+
+bool goro__runqs_claim(struct runqs *q);
+void goro__runqs_release(struct runqs *q);
+
+/* Hints, outside of the section. */
 static inline uint32_t runq_len(const struct runq *q)
 {
 	return load_rlx(&q->tail) - load_rlx(&q->head);
 }
+static inline uint32_t runqs_len(const struct runqs *q)
+{
+	return runq_len(&q->woken) + runq_len(&q->fresh);
+}
+static inline bool runqs_any(const struct runqs *q)
+{
+	return load_rlx(&q->next) != NULL || runqs_len(q) != 0;
+}
 
-/* The owner appends; false when it is full. */
+/* All of these inside of the section, the owner's or a thief's. */
 static inline bool runq_push(struct runq *q, struct g *g)
 {
 	uint32_t t = load_rlx(&q->tail);
 
-	/* [RUNQ-1] acquire: pairs with [RUNQ-2]. Without it a slot may be overwritten before a thief has read it. */
-	if (unlikely(t - load_acq(&q->head) >= RUNQ_SIZE))
+	if (unlikely(t - load_rlx(&q->head) == RUNQ_SIZE))
 		return false;
-	store_rlx(&q->slot[t % RUNQ_SIZE], g);
-	/* [RUNQ-3] release: pairs with [RUNQ-4]. Without it a thief may read the slot before it is written. */
-	store_rel(&q->tail, t + 1);
+	q->slot[t % RUNQ_SIZE] = g;
+	store_rlx(&q->tail, t + 1);
 	return true;
 }
-
-/* The owner takes the oldest, NULL if it is empty. */
-static inline struct g *runq_pop(struct runq *q)
+static inline struct g *runq_pop_oldest(struct runq *q)
 {
 	uint32_t h = load_rlx(&q->head);
 
-	while (h != load_rlx(&q->tail)) {
-		struct g *g = load_rlx(&q->slot[h % RUNQ_SIZE]);
-
-		/* [RUNQ-2] release: pairs with [RUNQ-1]: the slot is read before it may be filled again. */
-		if (likely(cas_ar(&q->head, &h, h + 1)))
-			return g;
-	}
-	return NULL;
+	if (h == load_rlx(&q->tail))
+		return NULL;
+	store_rlx(&q->head, h + 1);
+	return q->slot[h % RUNQ_SIZE];
 }
-
-uint32_t goro__runq_steal(struct runq *q, struct g **ret, uint32_t max);
-uint32_t goro__runq_take_half(struct runq *q, struct glist *ret);
-
-/* newq's word: bits 0-15 count, 16-31 head, 32-63 a sequence number that each operation advances. */
-#define NEWQ_COUNT(w) ((uint32_t)((w) & 0xffff))
-#define NEWQ_HEAD(w) ((uint32_t)((w) >> 16 & 0xffff))
-#define NEWQ_WORD(w, head, count) ((((w) >> 32) + 1) << 32 | (uint64_t)((head) & 0xffff) << 16 | (count))
-
-static inline uint32_t newq_len(const struct newq *q)
+static inline struct g *runq_pop_newest(struct runq *q)
 {
-	return NEWQ_COUNT(load_rlx(&q->word));
-}
+	uint32_t t = load_rlx(&q->tail);
 
-/* The owner appends; false when it is full. */
-static inline bool newq_push(struct newq *q, struct g *g)
+	if (t == load_rlx(&q->head))
+		return NULL;
+	store_rlx(&q->tail, t - 1);
+	return q->slot[(t - 1) % RUNQ_SIZE];
+}
+static inline struct g *runqs_pop_next(struct runqs *q)
 {
-	uint64_t w = load_rlx(&q->word);
+	struct g *g = load_rlx(&q->next);
 
-	do {
-		if (unlikely(NEWQ_COUNT(w) >= RUNQ_SIZE))
-			return false;
-		store_rlx(&q->slot[(NEWQ_HEAD(w) + NEWQ_COUNT(w)) % RUNQ_SIZE], g);
-		/* [NEWQ-1] release: pairs with [NEWQ-2]. Without it a thief may read the slot before it is written. */
-	} while (unlikely(!cas_ar(&q->word, &w, NEWQ_WORD(w, NEWQ_HEAD(w), NEWQ_COUNT(w) + 1))));
-	return true;
+	if (g)
+		store_rlx(&q->next, NULL);
+	return g;
 }
 
-/* The owner takes the newest, NULL if it is empty. */
-static inline struct g *newq_pop(struct newq *q)
-{
-	uint64_t w = load_rlx(&q->word);
+/* Moves the older half, rounded up, at most max, to ret: how many. */
+uint32_t goro__runq_take_half(struct runq *q, struct g **ret, uint32_t max);
 
-	while (NEWQ_COUNT(w) != 0) {
-		struct g *g = load_rlx(&q->slot[(NEWQ_HEAD(w) + NEWQ_COUNT(w) - 1) % RUNQ_SIZE]);
-
-		if (likely(cas_ar(&q->word, &w, NEWQ_WORD(w, NEWQ_HEAD(w), NEWQ_COUNT(w) - 1))))
-			return g;
-	}
-	return NULL;
-}
-
-uint32_t goro__newq_steal(struct newq *q, struct g **ret, uint32_t max);
-uint32_t goro__newq_take_half(struct newq *q, struct glist *ret);
+/* Chains n goroutines. */
+void goro__glist_make(struct glist *l, struct g **v, uint32_t n);
 
 #endif

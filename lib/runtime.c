@@ -68,6 +68,7 @@ int goro__p_make(uint32_t id)
 	p->id = id;
 	p->until_look = LOOK_EVERY;
 	p->grain = UINT32_MAX;
+	goro__runqs_init(&p->q);
 	goro__timers_init(&p->timers);
 	r = goro__netpoll->p_init(p);
 	if (r != 0)
@@ -233,6 +234,7 @@ static void init_sched(const struct goro_config *cfg)
 	goro__clock_init();
 	goro__fpenv_save();
 	goro__san_init();
+	goro__runqs_setup();
 	sched->nprocs = cfg->maxprocs;
 	sched->slice_ns = (int64_t)cfg->slice_ns;
 	sched->stk_cls = (uint8_t)goro__stack_class(cfg->stack_size);
@@ -299,7 +301,7 @@ static int run(struct m *m, uint32_t procs)
 	g = make_main(m);
 	if (!g)
 		return -ENOMEM;
-	newq_push(&m->p->newq, g);
+	push_to(m->p, &m->p->q.fresh, g);
 	r = goro__sysmon_start();
 	for (uint32_t i = 1; r == 0 && i < procs; i++)
 		r = goro__m_start(sched->ps[i]);

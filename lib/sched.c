@@ -66,13 +66,15 @@ static void flush_queues(struct p *p)
 	struct g *g;
 
 	for (;;) {
-		g = load_rlx(&p->runnext);
-		if (g) {
-			if (!cas_acq(&p->runnext, &g, NULL))
-				continue;
-		} else if (!(g = runq_pop(&p->runq)) && !(g = newq_pop(&p->newq))) {
+		runqs_enter(&p->q);
+		g = runqs_pop_next(&p->q);
+		if (!g)
+			g = runq_pop_oldest(&p->q.woken);
+		if (!g)
+			g = runq_pop_oldest(&p->q.fresh);
+		runqs_leave(&p->q);
+		if (!g)
 			break;
-		}
 		g->next = NULL;
 		if (l.last)
 			l.last->next = g;
@@ -98,8 +100,10 @@ static bool attend(struct m *m, struct p *p)
 		return false;
 	}
 	if (att & ATT_SLICE) {
-		g = load_rlx(&p->runnext);
-		if (g && cas_acq(&p->runnext, &g, NULL))
+		runqs_enter(&p->q);
+		g = runqs_pop_next(&p->q);
+		runqs_leave(&p->q);
+		if (g)
 			push_tail(p, g);
 		bump(&p->slice_tick);
 	}
@@ -116,13 +120,18 @@ static bool attend(struct m *m, struct p *p)
 /* The next of the local queues, without the limits of pick_local(). */
 static struct g *take_local(struct p *p)
 {
-	struct g *g = load_rlx(&p->runnext);
+	struct g *g;
 
-	if (g && cas_acq(&p->runnext, &g, NULL)) /* [NEXT-2] */
-		return g;
-	bump(&p->slice_tick);
-	g = runq_pop(&p->runq);
-	return g ? g : newq_pop(&p->newq);
+	runqs_enter(&p->q);
+	g = runqs_pop_next(&p->q);
+	if (!g) {
+		bump(&p->slice_tick);
+		g = runq_pop_oldest(&p->q.woken);
+		if (!g)
+			g = runq_pop_newest(&p->q.fresh);
+	}
+	runqs_leave(&p->q);
+	return g;
 }
 
 /* Every LOOK_EVERY dispatches: what the fast path never looks at. */
@@ -142,41 +151,43 @@ static struct g *look_further(struct m *m, struct p *p)
 		p->last_poll = t;
 		goro__netpoll->poll(m, p, GORO_NOW);
 	}
-	if ((++p->tick & 1) && goro__newq_steal(&p->newq, &g, 1) == 1)
-		return g;
+	if (++p->tick & 1) {
+		runqs_enter(&p->q);
+		g = runq_pop_oldest(&p->q.fresh);
+		runqs_leave(&p->q);
+		if (g)
+			return g;
+	}
 	return goro__inject_take(p, 1);
 }
 
-/* Takes work from q for p. last: runnext too. */
+/* Takes half of q's work for p, the new goroutines first; last: the one that would run next there, too. */
 static struct g *steal_from(struct p *p, struct p *q, bool last)
 {
-	struct g *batch[RUNQ_SIZE / 2];
-	struct g *g;
-	uint32_t n;
+	struct g *batch[RUNQ_SIZE / 2], *g = NULL;
+	bool fresh = false;
+	uint32_t n = 0;
 
-	n = goro__newq_steal(&q->newq, batch, RUNQ_SIZE / 2);
-	if (n) {
-		for (uint32_t i = 0; i + 1 < n; i++)
-			if (!newq_push(&p->newq, batch[i]))
-				goro__push_overflow(p, batch[i], true);
-		bump(&p->steals);
-		return batch[n - 1];
-	}
-	n = goro__runq_steal(&q->runq, batch, RUNQ_SIZE / 2);
-	if (n) {
-		for (uint32_t i = 1; i < n; i++)
-			push_tail(p, batch[i]);
-		bump(&p->steals);
-		return batch[0];
-	}
-	if (!last)
+	if (runqs_len(&q->q) == 0 && !(last && load_rlx(&q->q.next)))
 		return NULL;
-	g = load_rlx(&q->runnext);
-	if (g && cas_acq(&q->runnext, &g, NULL)) { /* [NEXT-2] */
-		bump(&p->steals);
-		return g;
+	if (!goro__runqs_claim(&q->q))
+		return NULL;
+	n = goro__runq_take_half(&q->q.fresh, batch, RUNQ_SIZE / 2);
+	fresh = n != 0;
+	if (n == 0)
+		n = goro__runq_take_half(&q->q.woken, batch, RUNQ_SIZE / 2);
+	if (n == 0 && last)
+		g = runqs_pop_next(&q->q);
+	goro__runqs_release(&q->q);
+	if (n != 0) {
+		/* Of the new ones the newest goes first, as on its own P; of the woken ones the oldest. */
+		g = fresh ? batch[n - 1] : batch[0];
+		for (uint32_t i = fresh ? 0 : 1; i < (fresh ? n - 1 : n); i++)
+			push_to(p, fresh ? &p->q.fresh : &p->q.woken, batch[i]);
 	}
-	return NULL;
+	if (g)
+		bump(&p->steals);
+	return g;
 }
 
 static uint32_t rand32(uint32_t *s)

@@ -83,12 +83,23 @@ bool goro__worth_stealing(struct p *p, struct p *q, uint64_t now);
 bool goro__claim_idle(struct p *p);
 
 /* park.c: local queues */
-void goro__push_overflow(struct p *p, struct g *g, bool fresh);
+void goro__push_overflow(struct p *p, struct runq *q, struct g *g);
+
+/* The owner appends to q, one of its own. */
+static inline void push_to(struct p *p, struct runq *q, struct g *g)
+{
+	bool ok;
+
+	runqs_enter(&p->q);
+	ok = runq_push(q, g);
+	runqs_leave(&p->q);
+	if (unlikely(!ok))
+		goro__push_overflow(p, q, g);
+}
 
 static inline void push_tail(struct p *p, struct g *g)
 {
-	if (unlikely(!runq_push(&p->runq, g)))
-		goro__push_overflow(p, g, false);
+	push_to(p, &p->q.woken, g);
 }
 
 /* Now and then, where the local queues grow: is there more than this P can do, and somebody idle? */

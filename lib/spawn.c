@@ -221,8 +221,7 @@ static inline void enqueue(struct m *m, struct g *g)
 		goro__inject(g);
 		return;
 	}
-	if (unlikely(!newq_push(&p->newq, g)))
-		goro__push_overflow(p, g, true);
+	push_to(p, &p->q.fresh, g);
 	goro__backlog_note(p);
 }
 

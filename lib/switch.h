@@ -83,19 +83,22 @@ static inline struct g *pick_local(struct p *p)
 
 	if (unlikely(--p->until_look == 0 || load_rlx(&p->attention) != 0))
 		return NULL;
-	g = load_rlx(&p->runnext);
-	if (g) {
-		/* [NEXT-2] acquire: pairs with [NEXT-1]; a thief may have been faster. */
-		if (likely(cas_acq(&p->runnext, &g, NULL)))
-			return g;
+	runqs_enter(&p->q);
+	g = runqs_pop_next(&p->q);
+	if (!g) {
+		bump(&p->slice_tick);
+		if (p->until_look & 1) {
+			g = runq_pop_oldest(&p->q.woken);
+			if (!g)
+				g = runq_pop_newest(&p->q.fresh);
+		} else {
+			g = runq_pop_newest(&p->q.fresh);
+			if (!g)
+				g = runq_pop_oldest(&p->q.woken);
+		}
 	}
-	bump(&p->slice_tick);
-	if (p->until_look & 1) {
-		g = runq_pop(&p->runq);
-		return g ? g : newq_pop(&p->newq);
-	}
-	g = newq_pop(&p->newq);
-	return g ? g : runq_pop(&p->runq);
+	runqs_leave(&p->q);
+	return g;
 }
 
 #endif

@@ -65,7 +65,7 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 {
 	uint32_t tick = load_rlx(&p->slice_tick);
 	uint64_t sw = load_rlx(&p->switches);
-	bool waiting = load_rlx(&p->runnext) || runq_len(&p->runq) || newq_len(&p->newq) ||
+	bool waiting = runqs_any(&p->q) ||
 		       load_rlx(&p->timers.first) <= now;
 
 	if (idle_ps && waiting && sw == mon.seen[i].switches)

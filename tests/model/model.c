@@ -295,8 +295,9 @@ static bool enabled(int trans)
 		return false;
 	switch (t->next.kind) {
 	case MODEL_LOCK:
+		return t->nstores == 0 && plain_load(t->next.addr, 4) == 0;
 	case MODEL_WAIT:
-		return t->nstores == 0 && (plain_load(t->next.addr, 4) == 0) == (t->next.kind == MODEL_LOCK);
+		return plain_load(t->next.addr, 4) != 0;
 	case MODEL_LOCKED:
 	case MODEL_FENCE:
 	case MODEL_BARRIER:
@@ -312,7 +313,7 @@ static bool dependent(int a, int b)
 {
 	struct access x = access_of(a), y = access_of(b);
 
-	if (a % MODEL_THREADS == b % MODEL_THREADS)
+	if (a % MODEL_THREADS == b % MODEL_THREADS || x.kind == MODEL_BARRIER || y.kind == MODEL_BARRIER)
 		return true;
 	return (uintptr_t)x.addr < (uintptr_t)y.addr + y.size && (uintptr_t)y.addr < (uintptr_t)x.addr + x.size && !(x.kind == MODEL_READ && y.kind == MODEL_READ);
 }

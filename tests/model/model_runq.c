@@ -1,23 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* model_runq.c: the owner of a local run queue against thieves, in all interleavings. A queue of 4 slots. */
+/*
+ * model_runq.c: a P's queues under the lock that is biased towards their owner: owner and thieves in all interleavings, with the store
+ * buffers of x86, by membarrier() and by fences. 4 slots.
+ */
 #include "model.h"
 
 #define RUNQ_SIZE 4u
+#define CLAIM_SPINS 2
+#define MEMBARRIER() model_membarrier()
 #include "../../lib/runq.c"
 
 #include "t.h"
 
 #define NG 8
 
+bool goro__probe(enum feature f)
+{
+	(void)f;
+	return true;
+}
+
 static struct g gs[NG];
-
-static struct {
-	struct runq q;
-	uint32_t taken[NG]; /* how often each was taken */
-} state;
-#define q (state.q)
-#define taken (state.taken)
-
+static struct runqs q;
+static uint32_t taken[NG];
+static uint32_t busy; /* who is inside of a section */
+static unsigned pushed;
 
 static void took(struct g *g)
 {
@@ -25,158 +32,144 @@ static void took(struct g *g)
 	taken[g - gs]++;
 }
 
+static void enter(void)
+{
+	runqs_enter(&q);
+	model_check(xchg_seq(&busy, 1) == 0);
+}
+
+static void leave(void)
+{
+	model_check(xchg_seq(&busy, 0) == 1);
+	runqs_leave(&q);
+}
+
 static void reset(void)
 {
-	memset(&q, 0, sizeof(q));
+	goro__runqs_init(&q);
 	memset(taken, 0, sizeof(taken));
-	q.head = q.tail = UINT32_MAX - 1; /* the indexes wrap */
+	busy = 0;
+	q.woken.head = q.woken.tail = q.fresh.head = q.fresh.tail = 0xfffffffe; /* the indexes wrap */
 }
-
-static void thief(void)
-{
-	struct g *batch[RUNQ_SIZE / 2];
-	uint32_t n = goro__runq_steal(&q, batch, RUNQ_SIZE / 2);
-
-	for (uint32_t i = 0; i < n; i++)
-		took(batch[i]);
-}
-
-/* What is left when all have ended, plus what was taken, must be each goroutine that was pushed, once. */
-static unsigned pushed;
-
-static void each_once(void)
-{
-	struct g *g;
-
-	while ((g = runq_pop(&q)) != NULL)
-		took(g);
-	for (unsigned i = 0; i < NG; i++)
-		model_check(taken[i] == (i < pushed));
-}
-
-static void owner_pushes_and_pops(void)
-{
-	struct g *g;
-
-	for (unsigned i = 0; i < 3; i++)
-		model_check(runq_push(&q, &gs[i]));
-	model_forget(0);
-	for (unsigned i = 0; i < 2; i++, model_forget((int)i))
-		if ((g = runq_pop(&q)) != NULL)
-			took(g);
-	model_forget(2);
-	model_check(runq_push(&q, &gs[3]));
-	if ((g = runq_pop(&q)) != NULL)
-		took(g);
-}
-
-START_TEST(owner_and_two_thieves_take_each_goroutine_once)
-{
-	static const struct model m = { .setup = reset, .thread = { owner_pushes_and_pops, thief, thief }, .check = each_once,
-					.state = &state, .state_size = sizeof(state) };
-
-	pushed = 4;
-	model_explore(&m);
-}
-END_TEST
 
 static void reset_three(void)
 {
 	reset();
 	for (unsigned i = 0; i < 3; i++)
-		runq_push(&q, &gs[i]);
+		runq_push(&q.fresh, &gs[i]);
 }
 
-static void owner_overflows(void)
-{
-	for (unsigned i = 3; i < 6; i++) {
-		struct glist l;
-
-		if (runq_push(&q, &gs[i]))
-			continue;
-		goro__runq_take_half(&q, &l);
-		for (struct g *g = l.first, *next; g; g = next) {
-			next = g->next;
-			took(g);
-		}
-		model_check(runq_push(&q, &gs[i]));
-	}
-}
-
-START_TEST(a_full_queue_is_halved_while_a_thief_steals)
-{
-	static const struct model m = { .setup = reset_three, .thread = { owner_overflows, thief }, .check = each_once,
-					.state = &state, .state_size = sizeof(state) };
-
-	pushed = 6;
-	model_explore(&m);
-}
-END_TEST
-
-/* A thief that stops between reading and moving the head, while the owner takes and refills every slot. */
-static void owner_goes_round(void)
-{
-	for (unsigned i = 3; i < 7; i++) {
-		struct g *g = runq_pop(&q);
-
-		if (g)
-			took(g);
-		model_check(runq_push(&q, &gs[i]));
-	}
-}
-
-START_TEST(a_thief_that_stops_halfway_takes_nothing_stale)
-{
-	static const struct model m = { .setup = reset_three, .thread = { owner_goes_round, thief }, .check = each_once,
-					.state = &state, .state_size = sizeof(state) };
-
-	pushed = 7;
-	model_explore(&m);
-}
-END_TEST
-
-static void order_thief(void)
+static void thief(void)
 {
 	struct g *batch[RUNQ_SIZE / 2];
-	uint32_t n = goro__runq_steal(&q, batch, RUNQ_SIZE / 2);
+	uint32_t n;
 
+	if (!goro__runqs_claim(&q))
+		return;
+	model_check(xchg_seq(&busy, 1) == 0);
+	n = goro__runq_take_half(&q.fresh, batch, RUNQ_SIZE / 2);
 	for (uint32_t i = 0; i < n; i++) {
 		took(batch[i]);
-		model_check(i == 0 || batch[i] == batch[i - 1] + 1);
+		model_check(i == 0 || batch[i] > batch[i - 1]); /* the oldest, in their order */
 	}
+	model_check(xchg_seq(&busy, 0) == 1);
+	goro__runqs_release(&q);
 }
 
-static void order_owner(void)
+static void each_once(void)
 {
-	struct g *last = NULL, *g;
+	struct g *g;
 
-	while ((g = runq_pop(&q)) != NULL) {
+	while ((g = runq_pop_newest(&q.fresh)) != NULL)
 		took(g);
-		model_check(!last || g > last);
-		last = g;
-	}
+	while ((g = runq_pop_oldest(&q.woken)) != NULL)
+		took(g);
+	for (unsigned i = 0; i < NG; i++)
+		model_check(taken[i] == (i < pushed));
 }
 
-START_TEST(owner_and_thief_see_the_order_of_arrival)
+static void owner_pops_and_pushes(void)
 {
-	static const struct model m = { .setup = reset_three, .thread = { order_owner, order_thief }, .check = each_once,
-					.state = &state, .state_size = sizeof(state) };
+	struct g *g;
 
+	enter();
+	g = runq_pop_newest(&q.fresh);
+	leave();
+	if (g)
+		took(g);
+	enter();
+	model_check(runq_push(&q.fresh, &gs[3]));
+	leave();
+}
+
+static void explore(bool membarrier, void (*owner)(void), void (*second)(void))
+{
+	const struct model m = { .setup = reset_three, .thread = { owner, thief, second }, .check = each_once, .tso = true };
+
+	goro__have_membarrier = membarrier;
+	t_check(model_explore(&m) > 1);
+}
+
+START_TEST(owner_and_thief_are_never_inside_together_by_membarrier)
+{
+	pushed = 4;
+	explore(true, owner_pops_and_pushes, NULL);
+}
+END_TEST
+
+START_TEST(owner_and_thief_are_never_inside_together_by_fences)
+{
+	pushed = 4;
+	explore(false, owner_pops_and_pushes, NULL);
+}
+END_TEST
+
+static void owner_pops(void)
+{
+	struct g *g;
+
+	enter();
+	g = runq_pop_oldest(&q.fresh);
+	leave();
+	if (g)
+		took(g);
+}
+
+START_TEST(two_thieves_and_an_owner_take_each_goroutine_once)
+{
 	pushed = 3;
-	model_explore(&m);
+	explore(true, owner_pops, thief);
+}
+END_TEST
+
+START_TEST(a_full_queue_refuses_and_gives_its_older_half)
+{
+	struct g *batch[RUNQ_SIZE / 2];
+
+	reset();
+	for (unsigned i = 0; i < RUNQ_SIZE; i++)
+		t_check(runq_push(&q.woken, &gs[i]));
+	t_check(!runq_push(&q.woken, &gs[4]));
+	t_check(goro__runq_take_half(&q.woken, batch, RUNQ_SIZE / 2) == 2);
+	t_check(batch[0] == &gs[0] && batch[1] == &gs[1]);
+	t_check(runq_push(&q.woken, &gs[4]));
+	t_check(runq_pop_oldest(&q.woken) == &gs[2]);
+	t_check(runq_pop_newest(&q.woken) == &gs[4]);
+	t_check(runq_pop_newest(&q.woken) == &gs[3]);
+	t_check(!runq_pop_newest(&q.woken) && !runq_pop_oldest(&q.woken));
 }
 END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("model of runq");
+	Suite *s = suite_create("model of a P's queues");
 	TCase *tc = tcase_create("runq");
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_test(tc, owner_and_two_thieves_take_each_goroutine_once);
-	tcase_add_test(tc, a_full_queue_is_halved_while_a_thief_steals);
-	tcase_add_test(tc, a_thief_that_stops_halfway_takes_nothing_stale);
-	tcase_add_test(tc, owner_and_thief_see_the_order_of_arrival);
+	tcase_add_test(tc, owner_and_thief_are_never_inside_together_by_membarrier);
+	tcase_add_test(tc, owner_and_thief_are_never_inside_together_by_fences);
+	tcase_add_test(tc, two_thieves_and_an_owner_take_each_goroutine_once);
+	tcase_add_test(tc, a_full_queue_refuses_and_gives_its_older_half);
 	suite_add_tcase(s, tc);
 	return t_main(s);
 }
