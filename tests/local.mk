@@ -51,6 +51,7 @@ t_programs += %D%/unit/check_select
 t_programs += %D%/unit/check_sema
 %C%_unit_check_sema_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_stack
+%C%_unit_check_stack_CPPFLAGS = $(AM_CPPFLAGS) -DGORO_TESTING
 %C%_unit_check_stack_LDADD = $(T_UNIT)
 
 # ----------------------------------------------------------------------------------------------------
