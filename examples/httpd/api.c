@@ -27,6 +27,7 @@ enum { ROOT, ITEMS, ITEM, SLOW, BURN, FAIL, METRICS, ANY };
 #define MAX_CLIENT_ID ((UINT64_C(1) << 53) - 1) /* the largest that every JSON reader takes exactly */
 #define SLOW_MAX_MS 60000u
 #define BURN_MAX_MS 10000u
+#define BURN_SLICE (50 * GORO_MICROSECOND)
 #define LIST_LIMIT 100u
 #define LIST_MAX 1000u
 #define LIST_BYTES (1u << 20) /* a list ends after the item that goes beyond this */
@@ -420,13 +421,13 @@ static int64_t thread_cpu(void)
 }
 
 /*
- * Computes for ns of CPU time, giving way each millisecond, so that others are served even on one processor. A goroutine
+ * Computes for ns of CPU time, giving way every BURN_SLICE, so that others are served even on one processor. A goroutine
  * stays on its thread between two yields, so that thread's clock is the right one there.
  */
 static void burn(int64_t ns)
 {
 	while (ns > 0) {
-		int64_t slice = ns < GORO_MILLISECOND ? ns : GORO_MILLISECOND, start = thread_cpu(), used;
+		int64_t slice = ns < BURN_SLICE ? ns : BURN_SLICE, start = thread_cpu(), used;
 
 		do {
 			volatile unsigned x = 0;

@@ -117,9 +117,6 @@ static void *work(void *arg)
 		int value = w->number * 100000 + i;
 		long long id;
 
-		snprintf(request, sizeof(request), "POST /items HTTP/1.1\r\nHost: t\r\nContent-Length: 12\r\n\r\n{\"v\":%06d}",
-			 value);
-		t_check_int(ask(fd, request, answer, sizeof(answer)), ==, 400); /* leading zeros are no JSON */
 		snprintf(request, sizeof(request), "POST /items HTTP/1.1\r\nHost: t\r\nContent-Length: 14\r\n\r\n{\"v\":\"%06d\"}", value);
 		t_check_int(ask(fd, request, answer, sizeof(answer)), ==, 201);
 		id = atoll(strstr(answer, "Location: /items/") + 17);
@@ -263,11 +260,10 @@ START_TEST(client_that_does_not_read_is_cut)
 {
 	struct server_process s;
 	struct pollfd p;
-	int fd, size = 4096;
+	int fd;
 
 	SERVER_BEGIN(&s, "--write-timeout=0.5");
 	fd = dial(&s);
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	p = (struct pollfd){ fd, POLLOUT, 0 };
 	/* Until our side too is full, or the connection broken. */
 	while (poll(&p, 1, 5000) == 1 && !(p.revents & (POLLERR | POLLHUP)))
@@ -306,7 +302,7 @@ START_TEST(random_bytes_on_many_connections_do_no_harm)
 	struct server_process s;
 	long i, n = t_scaled(1500);
 
-	SERVER_BEGIN(&s, "--procs=2", "--request-timeout=2", "--idle-timeout=2");
+	SERVER_BEGIN(&s, "--procs=2");
 	for (i = 0; i < n; i++) {
 		int fd = dial(&s), k;
 
@@ -317,9 +313,8 @@ START_TEST(random_bytes_on_many_connections_do_no_harm)
 			if (!try_say(fd, p, strlen(p)))
 				break;
 		}
-		if (t_rand(&state) & 1)
+		if (t_rand(&state) & 1) {
 			shutdown(fd, SHUT_WR);
-		if (t_rand(&state) % 8 == 0) {
 			while (recv(fd, buf, sizeof(buf), 0) > 0)
 				;
 		}
