@@ -5,6 +5,7 @@
 #include "probe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -132,7 +133,10 @@ void goro__probe_report(int fd)
 
 /* ---- Probes ---- */
 
-/* A guard region on a page of our own. */
+/*
+ * A guard region on a page of our own. Emulators (qemu-user) take any advice and do nothing, so the page is tried, through a
+ * call that reads a path from it: empty, thus -ENOENT, if it can be read.
+ */
 int goro__probe_guard_install(void)
 {
 	size_t page = getauxval(AT_PAGESZ);
@@ -142,8 +146,10 @@ int goro__probe_guard_install(void)
 	if (sys_is_err(a))
 		return (int)a;
 	r = sys_madvise((void *)a, page, MADV_GUARD_INSTALL);
+	if (r == 0)
+		r = SYS3(SYS_faccessat, AT_FDCWD, a, 0) == -EFAULT;
 	sys_munmap((void *)a, page);
-	return r < 0 ? (int)r : 1;
+	return (int)r;
 }
 
 /* The advices that stack.c gives, on several ranges of this process at once. */
