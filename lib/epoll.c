@@ -45,7 +45,7 @@
 #define SYS_epoll_pwait2 441
 #endif
 
-#define BATCH 256
+#define BATCH ((int)RUNQ_SIZE)
 #define WAKE_FD UINT64_MAX /* the data of the eventfd's events */
 
 /* Who is in an event batch is decided under locks, so its goroutines are notified right there. */
@@ -188,8 +188,16 @@ static int deliver(struct m *m, struct p *p, int fd, uint32_t events)
 	return n;
 }
 
-/* epoll_wait() until the deadline. */
-static long wait_events(struct ep *ep, int64_t deadline)
+/* How many events to take: no more than the P's queue of woken goroutines has room for (see ring.c, reap_limit()). */
+static int batch(struct p *p)
+{
+	int room = (int)RUNQ_SIZE * 3 / 4 - (int)runq_len(&p->q.woken);
+
+	return room > 16 ? room : 16;
+}
+
+/* epoll_wait() for at most max events until the deadline. */
+static long wait_events(struct ep *ep, int max, int64_t deadline)
 {
 	struct timespec ts = { 0, 0 };
 	int64_t left = 0;
@@ -201,11 +209,11 @@ static long wait_events(struct ep *ep, int64_t deadline)
 		ts.tv_nsec = left % GORO_SECOND;
 	}
 	if (ep->ns_timeout)
-		return SYS6(SYS_epoll_pwait2, ep->epfd, ep->ev, BATCH, deadline < 0 ? NULL : &ts, NULL, 0);
+		return SYS6(SYS_epoll_pwait2, ep->epfd, ep->ev, max, deadline < 0 ? NULL : &ts, NULL, 0);
 	left = (left + GORO_MILLISECOND - 1) / GORO_MILLISECOND;
 	if (deadline < 0)
 		left = -1;
-	return SYS6(SYS_epoll_pwait, ep->epfd, ep->ev, BATCH, left < INT_MAX ? left : INT_MAX, NULL, 0);
+	return SYS6(SYS_epoll_pwait, ep->epfd, ep->ev, max, left < INT_MAX ? left : INT_MAX, NULL, 0);
 }
 
 static int ep_poll(struct m *m, struct p *p, int64_t deadline)
@@ -216,11 +224,17 @@ static int ep_poll(struct m *m, struct p *p, int64_t deadline)
 
 	if (deadline == 0 && load_rlx(&p->io_inflight) == 0)
 		return 0;
-	n = wait_events(ep, deadline);
+	n = wait_events(ep, batch(p), deadline);
 	for (long i = 0; i < n && !ep->drained; i++)
 		if (ep->ev[i].data.u64 != WAKE_FD)
 			readied += deliver(m, p, (int)ep->ev[i].data.u64, ep->ev[i].events);
 	return readied;
+}
+
+/* Nothing short of a look tells; so whenever somebody waits. */
+static bool ep_overdue(struct p *p)
+{
+	return load_rlx(&p->io_inflight) > 0;
 }
 
 static void ep_wake(struct p *p)
@@ -247,6 +261,7 @@ const struct netpoll goro__epoll = {
 	.pending = ep_pending,
 	.poll = ep_poll,
 	.wake = ep_wake,
+	.overdue = ep_overdue,
 	.drain = ep_drain,
 	.reserve = ep_reserve,
 	.start = ep_start,

@@ -207,7 +207,7 @@ void goro__idle(struct m *m, struct p *p, int64_t deadline)
 	if (!must_stay(p)) {
 		bump(&p->sleeps);
 		if (poll)
-			goro__netpoll->poll(m, p, deadline);
+			goro__poll_own(m, p, deadline);
 		else
 			while (load_acq(&p->idle) == P_PARKED_FUTEX)
 				if (goro__futex_wait(&p->idle, P_PARKED_FUTEX, deadline) != 0)

@@ -58,6 +58,7 @@ goro_sources += %D%/futex.c %D%/futex.h
 goro_sources += %D%/tls.c %D%/tls.h
 goro_sources += %D%/lock.c %D%/lock.h
 goro_sources += %D%/clock.c %D%/clock.h
+goro_sources += %D%/bias.c %D%/bias.h
 goro_sources += %D%/print.c %D%/print.h
 goro_sources += %D%/cpu.c %D%/cpu.h
 goro_sources += %D%/guard.c %D%/guard.h

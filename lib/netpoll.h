@@ -4,7 +4,8 @@
  *
  * There is one backend per run, chosen by goro__netpoll_choose() and then constant. Its state hangs on each P (p->io) and only the
  * M that holds the P calls pending, poll, reserve and start for it; so the hand-over of a P orders them.
- * wake, cancel and overdue may be called from any thread.
+ * wake, cancel and overdue may be called from any thread. Poll, and reserve with start, run inside of the section of p->io_bias, so that
+ * an idle M may poll (without waiting) for a P whose own M computes.
  */
 #ifndef LIB_NETPOLL_H
 #define LIB_NETPOLL_H
@@ -43,7 +44,7 @@ struct netpoll {
 	/* Ends a poll() that waits on p, or makes the next one return at once. Any thread. */
 	void (*wake)(struct p *p);
 
-	/* Do completions wait that the holder of p has not looked at? A hint. Any thread. NULL: unknown. */
+	/* Does something wait, to be submitted or taken, that the holder of p has not looked at? A hint. Any thread. */
 	bool (*overdue)(struct p *p);
 
 	/*

@@ -277,10 +277,18 @@ static int run_once(struct m **mp, struct fdent *e, struct op *op, enum wait_rea
 	struct m *m = *mp;
 	int r;
 
-	while ((r = goro__netpoll->reserve(m, m->p)) == -EAGAIN)
+	for (;;) {
+		struct bias *section = &m->p->io_bias;
+
+		bias_enter(section);
+		r = goro__netpoll->reserve(m, m->p);
+		if (r == 0)
+			r = begin(m, e, op);
+		bias_leave(section);
+		if (r != -EAGAIN)
+			break;
 		m = step_aside(m, e, op, 0);
-	if (r == 0)
-		r = begin(m, e, op);
+	}
 	if (r == 0) {
 		m = await(m, e, op, why, deadline);
 		if (e) {
@@ -479,5 +487,5 @@ bool goro__op_batches(struct m *m)
 {
 	struct p *p = m->p;
 
-	return p && goro__netpoll->completes && (runq_len(&p->runq) > 0 || goro__netpoll->queued(p));
+	return p && goro__netpoll->completes && (runq_len(&p->q.woken) > 0 || goro__netpoll->queued(p));
 }

@@ -67,6 +67,7 @@ struct p {
 
 	/* The I/O backend's. */
 	void *io;
+	struct bias io_bias;	/* its section: submitting and polling on this P */
 	uint32_t io_inflight;	/* atomic: operations whose completion has not been taken */
 
 	uint32_t idle CACHE_ALIGNED; /* atomic futex word */

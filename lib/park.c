@@ -79,10 +79,10 @@ COLD void goro__push_overflow(struct p *p, struct runq *q, struct g *g)
 	struct glist l;
 	uint32_t n;
 
-	runqs_enter(&p->q);
+	bias_enter(&p->q.bias);
 	n = goro__runq_take_half(q, batch, RUNQ_SIZE / 2);
 	runq_push(q, g);
-	runqs_leave(&p->q);
+	bias_leave(&p->q.bias);
 	goro__glist_make(&l, batch, n);
 	goro__inject_quiet(&l);
 }
@@ -179,10 +179,10 @@ void goro__ready(struct m *m, struct g *g)
 		push_tail(p, g);
 		return;
 	}
-	runqs_enter(&p->q);
+	bias_enter(&p->q.bias);
 	old = p->q.next;
 	store_rlx(&p->q.next, g);
-	runqs_leave(&p->q);
+	bias_leave(&p->q.bias);
 	if (old) {
 		push_tail(p, old);
 		goro__backlog_note(p);

@@ -7,8 +7,9 @@
  * calls poll(): one io_uring_enter() submits all that has gathered and, if the P is idle, waits. Completions are read from memory.
  *
  * Who touches what:
- *   R1 the submission queue's tail, the completion queue's head and the slot table belong to the holder of the P, in the runtime or on g0. The
- *	hand-over of the P orders successive holders. Nothing here takes a lock for them.
+ *   R1 the submission queue's tail, the completion queue's head and the slot table are used inside of the section of p->io_bias: by the holder of
+ *	the P, in the runtime or on g0, or, while his goroutine computes, by an idle M that polls for him without waiting. The holder never enters it
+ *	with an entry of the descriptor table locked: completions lock those inside.
  *   R2 a request is tied to the thread that submitted it: what is left of it when its descriptor becomes ready runs on that thread's
  *	way out of the kernel (COOP_TASKRUN). So an M does not exit while the runtime runs, and a request that ends with -ECANCELED although
  *	nobody cancelled it (its thread did exit) is begun again by op.c.
@@ -36,15 +37,14 @@
  * Overflow. A full submission queue is submitted at once. When the completion queue is full the kernel keeps what does not fit and sets a flag
  * (FEAT_NODROP, required); poll() then enters with GETEVENTS, which flushes. -EBUSY from enter means the same.
  *
- * Rejected. A ring per M with DEFER_TASKRUN: kernel-notes/io-uring-topology.md. Draining another P's completions under a trylock: an idle P sleeps in
- * its ring and a busy one looks every few dozen dispatches, so it would gain nothing that stealing its goroutines does not.
- * IORING_OP_FUTEX_WAIT for sleeping: its traps are in kernel-notes/futex.md. A linked timeout per operation: 1.2 us against a
- * tenth of that for a timer. Registered ring descriptors: per thread, and a ring visits many. NO_SQARRAY: no gain measured.
+ * Rejected. A ring per M with DEFER_TASKRUN: kernel-notes/io-uring-topology.md. IORING_OP_FUTEX_WAIT for
+ * sleeping: its traps are in kernel-notes/futex.md. A linked timeout per operation: 1.2 us against a tenth of that for a timer. Registered ring descriptors: per thread, and a ring visits many. NO_SQARRAY: no gain measured.
  *
  * Kernel-notes: io-uring-setup, io-uring-ops, io-uring-cancel, io-uring-msg-ring, io-uring-topology, multishot.
  */
 #include "ring.h"
 
+#include <limits.h>
 #include <liburing.h>
 #include <poll.h>
 #include <stddef.h>
@@ -56,6 +56,7 @@
 #include "atomic.h"
 #include "clock.h"
 #include "fatal.h"
+#include "g.h"
 #include "netpoll.h"
 #include "op.h"
 #include "p.h"
@@ -67,6 +68,10 @@
 #define CQ_ENTRIES 4096
 #define CQ_ENTRIES_MANY 1024 /* for a P whose number is CQ_MANY and up: 256 Ps then take 10 MiB */
 #define CQ_MANY 8
+#define REAP_MAX ((int)RUNQ_SIZE * 3 / 4)
+#define REAP_MIN 16
+#define AHEAD 16	 /* completions whose memory is fetched together */
+#define FRAME_LINES 8 /* of a parked goroutine's stack: what it touches on its way back to its caller */
 #define CHUNK_SLOTS 512
 #define DRAIN_TURN_NS (100 * GORO_MILLISECOND)
 #define MAX_CHUNKS 2048 /* a million operations in flight on a P */
@@ -341,11 +346,16 @@ static void ring_cancel(struct m *m, struct fdent *e, struct op *op)
 	struct slot *s = slot_at(r, op->slot);
 
 	(void)e;
-	if (m->p == op->p && sq_room(r) > 0) {
-		/* Ours: its slot can have been freed already, but not yet used again by anybody whom we must not cancel. */
-		if (s->op == op && s->gen == op->gen)
+	/* Ours, unless another M polls for us at this moment: it may want the entry that our caller has locked, so we must not wait. */
+	if (m->p == op->p && bias_try_enter(&op->p->io_bias)) {
+		bool room = sq_room(r) > 0;
+
+		/* Its slot can have been freed already, but not yet used again by anybody whom we must not cancel. */
+		if (room && s->op == op && s->gen == op->gen)
 			queue_cancel(r, user_data(op->slot, op->gen));
-		return;
+		bias_leave(&op->p->io_bias);
+		if (room)
+			return;
 	}
 	goro__lock(&r->inbox_lock);
 	s->cancel_gen = op->gen;
@@ -378,15 +388,66 @@ static void complete(struct m *m, struct ring *r, const struct io_uring_cqe *cqe
 		goro__op_done(m, op, cqe->res, cqe->flags & IORING_CQE_F_SOCK_NONEMPTY ? OP_SOCK_NONEMPTY : 0);
 }
 
-/* Takes all completions that are there; how many goroutines it readied. */
-static int reap(struct m *m, struct ring *r)
+/*
+ * A completion leads to a slot, that to an operation on a stack, that to a goroutine's record, and that to the frames it will go on with: four cache
+ * misses one after another, with a thousand connections. So n of them are led along together, a step at a time. Only
+ * hints: nothing is decided here.
+ */
+static void fetch_ahead(struct ring *r, unsigned head, unsigned n)
+{
+	const struct io_uring_cq *cq = &r->u.cq;
+	struct op *op[AHEAD];
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t data = cq->cqes[(head + i) & cq->ring_mask].user_data;
+
+		if ((data & TAG_MASK) == TAG_OP)
+			__builtin_prefetch(slot_at(r, (uint32_t)(data >> 32)), 1);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t data = cq->cqes[(head + i) & cq->ring_mask].user_data;
+
+		if ((data & TAG_MASK) == TAG_OP && slot_at(r, (uint32_t)(data >> 32))->op) {
+			op[k] = slot_at(r, (uint32_t)(data >> 32))->op;
+			__builtin_prefetch(op[k++], 1);
+		}
+	}
+	for (unsigned i = 0; i < k; i++)
+		__builtin_prefetch(op[i]->g, 1);
+	for (unsigned i = 0; i < k; i++) {
+		const char *sp = load_rlx(&op[i]->g->sp);
+
+		for (int line = 0; line < FRAME_LINES; line++)
+			__builtin_prefetch(sp + line * 64, 1, 2);
+	}
+}
+
+/*
+ * How many goroutines poll() may ready: what the P's queue of woken ones takes without giving some to the global queue, which costs locks and mixes up
+ * their order, and then the last of a thousand connections is served late. The rest waits in the completion queue, in its order. Always a few,
+ * or a P whose goroutines only yield would never take a completion.
+ */
+static inline int reap_limit(struct p *p)
+{
+	int room = REAP_MAX - (int)runq_len(&p->q.woken);
+
+	return room > REAP_MIN ? room : REAP_MIN;
+}
+
+/* Takes completions until `limit` goroutines are readied; how many were. */
+static int reap(struct m *m, struct ring *r, int limit)
 {
 	struct io_uring_cq *cq = &r->u.cq;
 	unsigned head = *cq->khead, n;
 	int readied = 0;
 
-	while ((n = cq_ready(r)) != 0) {
-		for (; n > 0; n--, head++) {
+	while (readied < limit && (n = cq_ready(r)) != 0) {
+		if (n > AHEAD)
+			n = AHEAD;
+		if (n > 2)
+			fetch_ahead(r, head, n);
+		for (; n > 0 && readied < limit; n--, head++) {
 			const struct io_uring_cqe *cqe = &cq->cqes[head & cq->ring_mask];
 
 			if (likely((cqe->user_data & TAG_MASK) == TAG_OP)) {
@@ -420,7 +481,8 @@ static bool ring_overdue(struct p *p)
 {
 	struct ring *r = ring_of(p);
 
-	return load_acq(r->u.cq.ktail) != load_rlx(r->u.cq.khead) /* [RING-2] */ || (sq_flags(r) & IORING_SQ_TASKRUN);
+	return load_acq(r->u.cq.ktail) != load_rlx(r->u.cq.khead) /* [RING-2] */ || (sq_flags(r) & IORING_SQ_TASKRUN) ||
+	       load_rlx(&r->u.sq.sqe_tail) != load_rlx(r->u.sq.ktail);
 }
 
 static void arm_wake(struct ring *r)
@@ -440,24 +502,26 @@ static void arm_wake(struct ring *r)
 static int ring_poll(struct m *m, struct p *p, int64_t deadline)
 {
 	struct ring *r = ring_of(p);
-	int n;
+	int limit = reap_limit(p), n;
 
 	if (unlikely(load_rlx(&r->inbox) != 0))
 		read_inbox(r);
-	n = reap(m, r);
+	n = reap(m, r, limit);
 	/* The completion of a wake() that came before we began may be among those: then we must not wait either. */
 	if (n > 0 || deadline == 0 || r->woken) {
 		if (sq_queued(r) != 0 || (sq_flags(r) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))) {
 			enter(r, 0, 0);
-			n += reap(m, r);
+			n += reap(m, r, limit - n);
 		}
 	} else {
 		if (r->wakefd >= 0 && !r->wake_armed)
 			arm_wake(r);
 		enter(r, 1, deadline);
-		n = reap(m, r);
+		n = reap(m, r, limit);
 	}
-	r->woken = false;
+	/* A look on behalf of another M must leave it to the owner, who may be about to wait. */
+	if (deadline != 0)
+		r->woken = false;
 	return n;
 }
 
@@ -482,7 +546,7 @@ static void cancel_all(struct m *m, struct ring *r)
 
 		while (s->op && sq_room(r) == 0) {
 			enter(r, 0, 0);
-			reap(m, r);
+			reap(m, r, INT_MAX);
 		}
 		if (s->op)
 			queue_cancel(r, user_data(i, s->gen));
@@ -494,7 +558,7 @@ static void ring_drain(struct m *m, struct p *p)
 	struct ring *r = ring_of(p);
 
 	r->drained = true;
-	reap(m, r);
+	reap(m, r, INT_MAX);
 	/* Once is enough but for a request that io-wq was just about to begin: so again if it takes long. */
 	while (p->io_inflight > 0) {
 		int64_t until = goro__now() + DRAIN_TURN_NS;
@@ -502,7 +566,7 @@ static void ring_drain(struct m *m, struct p *p)
 		cancel_all(m, r);
 		while (p->io_inflight > 0 && goro__now() < until) {
 			enter(r, 1, until);
-			reap(m, r);
+			reap(m, r, INT_MAX);
 		}
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runq.h: a P's local queues, and the lock that their owner takes for a nanosecond. Layer 5. See runq.c for the protocol.
+ * runq.h: a P's local queues. Layer 5. Plain arrays under a lock that is biased towards the P's holder (bias.h).
  *
  * runq holds goroutines that were woken or that yielded: first in, first out. newq holds those that have never run: their owner takes the
  * newest (depth first: a tree of a million goroutines keeps few stacks alive), thieves take the older half, which are
@@ -15,7 +15,7 @@
 
 #include "atomic.h"
 #include "attr.h"
-#include "lock.h"
+#include "bias.h"
 
 struct g;
 
@@ -30,15 +30,11 @@ struct runq {
 	struct g *slot[RUNQ_SIZE];
 };
 
+/* A P's queues. Inside of the section of `bias`: the holder's of the P, or a thief's. */
 struct runqs {
-	/* The owner's. */
-	uint32_t inside; /* atomic: the owner is in its section */
-	struct g *next;	 /* runnext; inside */
+	struct bias bias;
+	struct g *next; /* runnext */
 	struct runq woken, fresh;
-
-	/* The thieves'. */
-	struct lock thief CACHE_ALIGNED; /* RANK_LEAF: one thief at a time */
-	uint32_t claim;			 /* atomic: a thief wants in, or is in */
 };
 
 /* A chain of goroutines linked by g->next. */
@@ -47,35 +43,7 @@ struct glist {
 	uint32_t n;
 };
 
-/* Constant after goro__runqs_setup(): membarrier() works, so the owner needs no fence of its own. */
-extern uint32_t goro__have_membarrier;
-void goro__runqs_setup(void);
 void goro__runqs_init(struct runqs *q);
-
-void goro__runqs_wait(struct runqs *q);
-
-/* The owner's section. A few instructions: no system call, no other lock, no nesting. */
-static inline void runqs_enter(struct runqs *q)
-{
-	store_rlx(&q->inside, 1);
-	/* [QUEUE-1] store-load: pairs with [QUEUE-2], whose membarrier() is a fence here too. Without both, each may miss the other. */
-	if (likely(load_rlx(&goro__have_membarrier)))
-		compiler_barrier();
-	else
-		fence_seq();
-	/* [QUEUE-3] acquire: pairs with [QUEUE-4]. Without it we might see the queues as they were before a thief's section. */
-	if (unlikely(load_acq(&q->claim)))
-		goro__runqs_wait(q);
-}
-
-static inline void runqs_leave(struct runqs *q)
-{
-	/* [QUEUE-5] release: pairs with [QUEUE-6]. Without it a thief might see the queues as they were inside of our section. */
-	store_rel(&q->inside, 0);
-}
-
-bool goro__runqs_claim(struct runqs *q);
-void goro__runqs_release(struct runqs *q);
 
 /* Hints, outside of the section. */
 static inline uint32_t runq_len(const struct runq *q)

@@ -69,6 +69,7 @@ int goro__p_make(uint32_t id)
 	p->until_look = LOOK_EVERY;
 	p->grain = UINT32_MAX;
 	goro__runqs_init(&p->q);
+	goro__bias_init(&p->io_bias);
 	goro__timers_init(&p->timers);
 	r = goro__netpoll->p_init(p);
 	if (r != 0)
@@ -234,7 +235,7 @@ static void init_sched(const struct goro_config *cfg)
 	goro__clock_init();
 	goro__fpenv_save();
 	goro__san_init();
-	goro__runqs_setup();
+	goro__bias_setup();
 	sched->nprocs = cfg->maxprocs;
 	sched->slice_ns = (int64_t)cfg->slice_ns;
 	sched->stk_cls = (uint8_t)goro__stack_class(cfg->stack_size);

@@ -66,13 +66,13 @@ static void flush_queues(struct p *p)
 	struct g *g;
 
 	for (;;) {
-		runqs_enter(&p->q);
+		bias_enter(&p->q.bias);
 		g = runqs_pop_next(&p->q);
 		if (!g)
 			g = runq_pop_oldest(&p->q.woken);
 		if (!g)
 			g = runq_pop_oldest(&p->q.fresh);
-		runqs_leave(&p->q);
+		bias_leave(&p->q.bias);
 		if (!g)
 			break;
 		g->next = NULL;
@@ -100,9 +100,9 @@ static bool attend(struct m *m, struct p *p)
 		return false;
 	}
 	if (att & ATT_SLICE) {
-		runqs_enter(&p->q);
+		bias_enter(&p->q.bias);
 		g = runqs_pop_next(&p->q);
-		runqs_leave(&p->q);
+		bias_leave(&p->q.bias);
 		if (g)
 			push_tail(p, g);
 		bump(&p->slice_tick);
@@ -122,7 +122,7 @@ static struct g *take_local(struct p *p)
 {
 	struct g *g;
 
-	runqs_enter(&p->q);
+	bias_enter(&p->q.bias);
 	g = runqs_pop_next(&p->q);
 	if (!g) {
 		bump(&p->slice_tick);
@@ -130,8 +130,19 @@ static struct g *take_local(struct p *p)
 		if (!g)
 			g = runq_pop_newest(&p->q.fresh);
 	}
-	runqs_leave(&p->q);
+	bias_leave(&p->q.bias);
 	return g;
+}
+
+/* Submits and takes completions on m's own P, waiting or not. */
+int goro__poll_own(struct m *m, struct p *p, int64_t deadline)
+{
+	int n;
+
+	bias_enter(&p->io_bias);
+	n = goro__netpoll->poll(m, p, deadline);
+	bias_leave(&p->io_bias);
+	return n;
 }
 
 /* Every LOOK_EVERY dispatches: what the fast path never looks at. */
@@ -149,12 +160,12 @@ static struct g *look_further(struct m *m, struct p *p)
 	goro__backlog(p);
 	if (t - p->last_poll > sched->poll_ticks && goro__netpoll->pending(p)) {
 		p->last_poll = t;
-		goro__netpoll->poll(m, p, GORO_NOW);
+		goro__poll_own(m, p, GORO_NOW);
 	}
 	if (++p->tick & 1) {
-		runqs_enter(&p->q);
+		bias_enter(&p->q.bias);
 		g = runq_pop_oldest(&p->q.fresh);
-		runqs_leave(&p->q);
+		bias_leave(&p->q.bias);
 		if (g)
 			return g;
 	}
@@ -170,7 +181,7 @@ static struct g *steal_from(struct p *p, struct p *q, bool last)
 
 	if (runqs_len(&q->q) == 0 && !(last && load_rlx(&q->q.next)))
 		return NULL;
-	if (!goro__runqs_claim(&q->q))
+	if (!goro__bias_claim(&q->q.bias))
 		return NULL;
 	n = goro__runq_take_half(&q->q.fresh, batch, RUNQ_SIZE / 2);
 	fresh = n != 0;
@@ -178,7 +189,7 @@ static struct g *steal_from(struct p *p, struct p *q, bool last)
 		n = goro__runq_take_half(&q->q.woken, batch, RUNQ_SIZE / 2);
 	if (n == 0 && last)
 		g = runqs_pop_next(&q->q);
-	goro__runqs_release(&q->q);
+	goro__bias_release(&q->q.bias);
 	if (n != 0) {
 		/* Of the new ones the newest goes first, as on its own P; of the woken ones the oldest. */
 		g = fresh ? batch[n - 1] : batch[0];
@@ -198,15 +209,23 @@ static uint32_t rand32(uint32_t *s)
 	return *s;
 }
 
-/* Runs the timers of q, whose own M computes, if some are overdue: true if that made something runnable here. */
-static bool run_overdue(struct m *m, struct p *q, uint64_t now_ticks)
+/*
+ * What q has overlooked for stuck_ticks because its own M computes: its timers and its I/O. True if that made something runnable here.
+ */
+static bool look_after(struct m *m, struct p *q, uint64_t now_ticks)
 {
-	int64_t first = load_rlx(&q->timers.first), now;
+	int64_t first = load_rlx(&q->timers.first);
+	int n = 0;
 
-	if (first == INT64_MAX || now_ticks - load_rlx(&q->look_ticks) < sched->stuck_ticks)
+	if (now_ticks - load_rlx(&q->look_ticks) < sched->stuck_ticks || load_rlx(&q->idle) != P_RUNNING)
 		return false;
-	now = goro__now();
-	return first <= now && goro__timers_run(m, q, now) > 0;
+	if (first != INT64_MAX && first <= goro__now())
+		n = goro__timers_run(m, q, goro__now());
+	if (goro__netpoll->overdue(q) && goro__bias_claim(&q->io_bias)) {
+		n += goro__netpoll->poll(m, q, GORO_NOW);
+		goro__bias_release(&q->io_bias);
+	}
+	return n > 0;
 }
 
 /* Looks at the other Ps in a random order until it finds something or spin_ticks are over. */
@@ -232,7 +251,7 @@ static struct g *spin(struct m *m, struct p *p)
 				p->stole = true;
 				return g;
 			}
-			if (last && run_overdue(m, q, t) && (g = take_local(p)))
+			if (last && look_after(m, q, t) && (g = take_local(p)))
 				return g;
 		}
 		if (load_rlx(&p->attention) || load_rlx(&sched->nglobal))
@@ -281,7 +300,7 @@ struct g *goro__find_runnable(struct m *m)
 		}
 		p->backlog_since = 0;
 		look = false;
-		if (goro__netpoll->pending(p) && goro__netpoll->poll(m, p, GORO_NOW) > 0) {
+		if (goro__netpoll->pending(p) && goro__poll_own(m, p, GORO_NOW) > 0) {
 			p->last_poll = arch_ticks();
 			continue;
 		}

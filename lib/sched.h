@@ -66,6 +66,8 @@ void goro__schedule(struct m *m) ON_G0; /* runs until the runtime stops */
 struct g *goro__find_runnable(struct m *m) ON_G0;
 void goro__dispatch_g0(struct m *m, struct g *g) ON_G0;
 
+int goro__poll_own(struct m *m, struct p *p, int64_t deadline) ON_G0; /* netpoll->poll() in its section */
+
 /* inject.c: the global queue */
 void goro__inject(struct g *g);		/* and wakes somebody if need be */
 void goro__inject_list(struct glist *l);
@@ -90,9 +92,9 @@ static inline void push_to(struct p *p, struct runq *q, struct g *g)
 {
 	bool ok;
 
-	runqs_enter(&p->q);
+	bias_enter(&p->q.bias);
 	ok = runq_push(q, g);
-	runqs_leave(&p->q);
+	bias_leave(&p->q.bias);
 	if (unlikely(!ok))
 		goro__push_overflow(p, q, g);
 }

@@ -83,7 +83,7 @@ static inline struct g *pick_local(struct p *p)
 
 	if (unlikely(--p->until_look == 0 || load_rlx(&p->attention) != 0))
 		return NULL;
-	runqs_enter(&p->q);
+	bias_enter(&p->q.bias);
 	g = runqs_pop_next(&p->q);
 	if (!g) {
 		bump(&p->slice_tick);
@@ -97,7 +97,7 @@ static inline struct g *pick_local(struct p *p)
 				g = runq_pop_oldest(&p->q.woken);
 		}
 	}
-	runqs_leave(&p->q);
+	bias_leave(&p->q.bias);
 	return g;
 }
 

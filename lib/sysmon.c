@@ -22,6 +22,7 @@
 
 #include "clock.h"
 #include "futex.h"
+#include "netpoll.h"
 #include "print.h"
 #include "sched.h"
 #include "stack.h"
@@ -66,7 +67,7 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 	uint32_t tick = load_rlx(&p->slice_tick);
 	uint64_t sw = load_rlx(&p->switches);
 	bool waiting = runqs_any(&p->q) ||
-		       load_rlx(&p->timers.first) <= now;
+		       load_rlx(&p->timers.first) <= now || goro__netpoll->overdue(p);
 
 	if (idle_ps && waiting && sw == mon.seen[i].switches)
 		goro__wake_one();

@@ -8,6 +8,7 @@
 #define RUNQ_SIZE 4u
 #define CLAIM_SPINS 2
 #define MEMBARRIER() model_membarrier()
+#include "../../lib/bias.c"
 #include "../../lib/runq.c"
 
 #include "t.h"
@@ -34,14 +35,14 @@ static void took(struct g *g)
 
 static void enter(void)
 {
-	runqs_enter(&q);
+	bias_enter(&q.bias);
 	model_check(xchg_seq(&busy, 1) == 0);
 }
 
 static void leave(void)
 {
 	model_check(xchg_seq(&busy, 0) == 1);
-	runqs_leave(&q);
+	bias_leave(&q.bias);
 }
 
 static void reset(void)
@@ -64,7 +65,7 @@ static void thief(void)
 	struct g *batch[RUNQ_SIZE / 2];
 	uint32_t n;
 
-	if (!goro__runqs_claim(&q))
+	if (!goro__bias_claim(&q.bias))
 		return;
 	model_check(xchg_seq(&busy, 1) == 0);
 	n = goro__runq_take_half(&q.fresh, batch, RUNQ_SIZE / 2);
@@ -73,7 +74,7 @@ static void thief(void)
 		model_check(i == 0 || batch[i] > batch[i - 1]); /* the oldest, in their order */
 	}
 	model_check(xchg_seq(&busy, 0) == 1);
-	goro__runqs_release(&q);
+	goro__bias_release(&q.bias);
 }
 
 static void each_once(void)
