@@ -26,7 +26,7 @@ struct scheduler {
 
 	/* Read often, written rarely. */
 	uint32_t nprocs CACHE_ALIGNED; /* atomic: Ps that run goroutines */
-	uint32_t nps;		       /* atomic: Ps that exist; ps[] is filled before */
+	uint32_t nps;		       /* atomic: Ps that exist; ps[] is filled before, [NPS-1]: read by acquire */
 	uint32_t stopping;	       /* atomic: goro_run() is ending */
 	uint32_t main_gone;	       /* atomic: the main goroutine has called goro_exit() */
 	int64_t coarse_now;	       /* atomic: a recent goro__now() */
