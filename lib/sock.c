@@ -91,7 +91,7 @@ static int parse_path(const char *path, union addr *a)
 
 	memset(a, 0, sizeof(*a));
 	if (!path)
-		return -EINVAL;
+		return -EFAULT;
 	n = strlen(path);
 	if (n == 0)
 		return -EINVAL;
