@@ -74,7 +74,7 @@ struct pool {
 	uint32_t n;			/* stacks in v */
 	uint32_t floor;			/* those below belong to goro__stack_trim() for the moment */
 	uint32_t cold;			/* those below have no memory */
-	uint32_t cap;			/* room in v, at least `slots` */
+	uint32_t cap;			/* room in v, at least `slots`; atomic: goro__stack_trim() looks without the lock */
 	uint32_t batch;			/* slots to carve next time */
 	bool growing;			/* somebody maps an arena; the others wait */
 	struct stk *v;
@@ -271,7 +271,7 @@ static int grow(struct pool *p, unsigned cls)
 	if (old)
 		memcpy((void *)v, old, p->n * sizeof(struct stk));
 	p->v = (struct stk *)v;
-	p->cap = (uint32_t)(bytes / sizeof(struct stk));
+	store_rlx(&p->cap, (uint32_t)(bytes / sizeof(struct stk)));
 	p->slots = slots;
 	p->next = base;
 	p->end = base + len;

@@ -228,7 +228,7 @@ static void jump_again(void *pass)
 	int here;
 
 	t_check(on_stack(1, &here));
-	if ((uintptr_t)pass < 100000)
+	if ((uintptr_t)pass < 1000)
 		goro__jump(top(1), jump_again, (void *)((uintptr_t)pass + 1));
 	goro__switch(&sp[0], main_sp, pass);
 	abort();
@@ -236,7 +236,7 @@ static void jump_again(void *pass)
 
 START_TEST(a_jump_starts_afresh_on_the_stack_in_use)
 {
-	t_check_int((uintptr_t)goro__switch_fresh(&main_sp, top(1), jump_again, NULL), ==, 100000);
+	t_check_int((uintptr_t)goro__switch_fresh(&main_sp, top(1), jump_again, NULL), ==, 1000);
 }
 END_TEST
 
