@@ -14,10 +14,11 @@
  *	3 the local queues	4 a share of the global queue	5 the backend, without waiting	6 half of another P's queue, while spinning
  *	7 sleep (idle.c), then all of it again
  *
- * Fairness. runnext lets a woken goroutine go first, but it runs within its waker's time slice: sysmon sees a P whose slice_tick stands
- * still for a slice and sets ATT_SLICE; then runnext goes to the end of the queue, and a pair that wake each other for ever
- * wait their turn. Woken and new goroutines take turns (pick_local). At every second look the oldest new goroutine is taken, since
- * newq is last in, first out: so it waits at most a bounded multiple of what a queue would let it wait.
+ * Fairness. runnext lets a woken goroutine go first, within its waker's time slice. A pair that wake each other for ever would keep all others
+ * waiting: so at each look, if others wait, and when sysmon finds that slice_tick has stood still for a slice, runnext goes to the end of
+ * the queue. (Go waits for the slice, 10 ms; ours is LOOK_EVERY dispatches, some microseconds.) Woken and new goroutines take turns
+ * (pick_local). At every second look the oldest new goroutine is taken, since newq is last in, first out: so it waits at most
+ * a bounded multiple of what a queue would let it wait.
  *
  * Invariants:
  *   I1 a goroutine is on at most one queue, or running, or owned by its waiter's list.
@@ -87,11 +88,23 @@ static void flush_queues(struct p *p)
 		goro__inject_list(&l);
 }
 
+/* Whom the last goroutine woke waits his turn like all others. */
+static void end_slice(struct p *p)
+{
+	struct g *g;
+
+	bias_enter(&p->q.bias);
+	g = runqs_pop_next(&p->q);
+	bias_leave(&p->q.bias);
+	if (g)
+		push_tail(p, g);
+	bump(&p->slice_tick);
+}
+
 /* Reacts to what others asked of p. Returns false if the M must stop running goroutines. */
 static bool attend(struct m *m, struct p *p)
 {
 	uint32_t att = __atomic_exchange_n(&p->attention, 0, __ATOMIC_SEQ_CST);
-	struct g *g;
 
 	if (att & ATT_WORLD)
 		goro__world_ack(m, p);
@@ -99,14 +112,8 @@ static bool attend(struct m *m, struct p *p)
 		store_seq(&p->attention, ATT_STOP);
 		return false;
 	}
-	if (att & ATT_SLICE) {
-		bias_enter(&p->q.bias);
-		g = runqs_pop_next(&p->q);
-		bias_leave(&p->q.bias);
-		if (g)
-			push_tail(p, g);
-		bump(&p->slice_tick);
-	}
+	if (att & ATT_SLICE)
+		end_slice(p);
 	if (att & ATT_TRIM)
 		goro__stack_cache_trim(&p->stk);
 	if (att & ATT_PROCS) {
@@ -158,6 +165,8 @@ static struct g *look_further(struct m *m, struct p *p)
 		p->steal_after = p->grain < 2 * sched->fine_ticks ? t + 1000 * goro__ticks_per_us : 0;
 	}
 	goro__backlog(p);
+	if (runqs_len(&p->q) != 0)
+		end_slice(p);
 	if (t - p->last_poll > sched->poll_ticks && goro__netpoll->pending(p)) {
 		p->last_poll = t;
 		goro__poll_own(m, p, GORO_NOW);
