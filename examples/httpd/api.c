@@ -350,32 +350,28 @@ static void one_item(struct api *api, const struct api_call *call, const char *b
 	}
 }
 
-/* {"items":[...],"next":ID or null}: next is what ?after= must be for the rest. */
+/* {"items":[...],"next":ID or null}: next is what ?after= must be for the rest. NULL if memory is short. */
 static char *list_text(struct item **items, size_t got, bool more, size_t *ret_len)
 {
-	char *text = NULL;
-	FILE *f = open_memstream(&text, ret_len);
-	uint64_t last = 0;
-	size_t i, bytes = 0;
+	size_t n, i, bytes = 0;
+	char *text, *p;
 
-	if (f == NULL)
+	for (n = 0; n < got && bytes < LIST_BYTES; n++)
+		bytes += items[n]->len; /* with a newline, in the place of which comes a comma */
+	text = malloc(bytes + 64);
+	if (text == NULL)
 		return NULL;
-	fputs("{\"items\":[", f);
-	for (i = 0; i < got && bytes < LIST_BYTES; i++) {
+	p = stpcpy(text, "{\"items\":[");
+	for (i = 0; i < n; i++) {
 		if (i > 0)
-			fputc(',', f);
-		fwrite(items[i]->text, 1, items[i]->len - 1, f); /* without the newline */
-		bytes += items[i]->len;
-		last = items[i]->id;
+			*p++ = ',';
+		p = mempcpy(p, items[i]->text, items[i]->len - 1);
 	}
-	if (i < got || more)
-		fprintf(f, "],\"next\":%llu}\n", (unsigned long long)last);
+	if (n > 0 && (n < got || more))
+		p += sprintf(p, "],\"next\":%llu}\n", (unsigned long long)items[n - 1]->id);
 	else
-		fputs("],\"next\":null}\n", f);
-	if (fclose(f) != 0) {
-		free(text);
-		return NULL;
-	}
+		p = stpcpy(p, "],\"next\":null}\n");
+	*ret_len = (size_t)(p - text);
 	return text;
 }
 

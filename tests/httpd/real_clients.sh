@@ -31,7 +31,7 @@ expect() {
 with_curl() {
 	expect 200 'hello, world' "$url/"
 	expect 200 'hello, world' --http1.0 "$url/"
-	expect 200 '' -I "$url/"
+	expect 200 '*Content-Length: 13*' -I "$url/"
 	expect 201 '{"id":1,"name":"gopher"}' -d '{"name":"gopher"}' "$url/items"
 	expect 200 '{"id":1,"name":"gopher"}' "$url/items/1"
 	expect 200 '{"id":1,"n":2}' -X PUT -d '{"n":2}' "$url/items/1"
@@ -76,6 +76,7 @@ with_wrk() {
 	EOF
 	load plain -t1 -c64 -d1 "$url/"
 	load pipelined -t1 -c64 -d1 -s "$dir/pipeline.lua" "$url/"
+	expect 201 '*' -X PUT -d '{"name":"gopher"}' "$url/items/1"
 	load items -t2 -c100 -d1 "$url/items?limit=1"
 }
 
