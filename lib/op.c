@@ -55,6 +55,7 @@
 #define RWF_NOWAIT 8
 #endif
 
+#define BATCH_GRAIN_US 50 /* mean length of a dispatch up to which operations are gathered */
 #define POS_CURRENT UINT64_MAX
 
 /* ---------------------------------------------------------------------------------------------------- */
@@ -483,9 +484,14 @@ int goro__op_pause(struct m **mp, struct fdent *e, int64_t deadline)
 	return load_rlx(&e->word) & FD_CLOSING ? -ECANCELED : 0;
 }
 
+/*
+ * Only where dispatches are short: behind a goroutine that computes a queued operation would wait for a whole slice, on behalf of a peer that
+ * could have its bytes at once.
+ */
 bool goro__op_batches(struct m *m)
 {
 	struct p *p = m->p;
 
-	return p && goro__netpoll->completes && (runq_len(&p->q.woken) > 0 || goro__netpoll->queued(p));
+	return p && goro__netpoll->completes && load_rlx(&p->grain) < BATCH_GRAIN_US * goro__ticks_per_us &&
+	       (runq_len(&p->q.woken) > 0 || goro__netpoll->queued(p));
 }

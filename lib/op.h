@@ -40,28 +40,31 @@ enum op_state {
 /* Bits of op->cancelled: who asked for an early end. */
 enum { OP_BY_DEADLINE = 1, OP_BY_CLOSE = 2 };
 
-/* On the stack of the goroutine, which returns only when the operation is done. */
+/*
+ * On the stack of the goroutine, which returns only when the operation is done. All that a completion touches is in one
+ * cache line.
+ */
 struct op {
-	/* What is wanted; set by the caller with the rest zero, constant then. */
-	uint8_t code;	   /* enum op_code */
-	bool poll_first;   /* do not try before the descriptor says that it is ready */
-	uint16_t mask;	   /* POLLIN or POLLOUT: what it waits for. 0: a file, which is never waited for */
-	int fd;
-	void *addr;
-	uint64_t off;
-	uint32_t len;
-	uint32_t flags;
-
 	/* Its life. */
-	uint32_t state;	   /* enum op_state; atomic: the completion writes it, see [OP-1]; with epoll under the entry's lock */
+	uint32_t state CACHE_ALIGNED; /* enum op_state; atomic: the completion writes it, see [OP-1]; with epoll under the entry's lock */
 	int32_t res;	   /* result or negative errno; by the completion, before the state */
 	uint32_t more;	   /* what else the completion said: OP_SOCK_NONEMPTY */
 	uint32_t cancelled; /* bits; under the entry's lock, or its goroutine's alone without an entry */
 	struct g *g;	   /* its goroutine; constant while it is begun */
 	struct p *p;	   /* P on which it was begun, NULL: a call that blocks; constant while it is begun */
+	struct op *next, **link; /* the entry's list; under its lock */
 	uint32_t slot, gen; /* the backend's; constant while it is begun */
 	int wakefd;	   /* of a foreign thread: the eventfd in its poll set; -1 of a goroutine */
-	struct op *next, **link; /* the entry's list; under its lock */
+
+	/* What is wanted; set by the caller with the rest zero, constant then. */
+	uint8_t code;	   /* enum op_code */
+	bool poll_first;   /* do not try before the descriptor says that it is ready */
+	uint16_t mask;	   /* POLLIN or POLLOUT: what it waits for. 0: a file, which is never waited for */
+	int fd;
+	uint32_t len;
+	void *addr;
+	uint64_t off;
+	uint32_t flags;
 };
 
 enum { OP_SOCK_NONEMPTY = 1 };
