@@ -162,6 +162,8 @@ t_lint += %D%/lint/comments.sh
 t_lint += %D%/lint/sizes.sh
 t_lint += %D%/lint/notes.sh
 t_lint += %D%/lint/symbols.sh
+t_lint += %D%/lint/man.sh
+t_lint += %D%/lint/examples.sh
 EXTRA_DIST += %D%/lint/strip.awk %D%/lint/symbols.allow
 
 t_scripts = $(t_lint)
@@ -196,7 +198,7 @@ SH_LOG_COMPILER = $(SHELL)
 AM_TESTS_ENVIRONMENT = \
 	T_ONCE='$(t_once)'; T_URING=%D%/have_uring; \
 	top_srcdir='$(top_srcdir)'; CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; CPPFLAGS='$(goro_cppflags)'; \
-	export T_ONCE T_URING top_srcdir CC CXX NM CPPFLAGS;
+	SAN_CFLAGS='$(SAN_CFLAGS)'; export T_ONCE T_URING top_srcdir CC CXX NM CPPFLAGS SAN_CFLAGS;
 
 check-lint: all
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(t_lint)'
