@@ -33,8 +33,7 @@ static void goro__mem_free(void *p)
 
 static struct goro_chan *a, *b;
 static size_t cap_a, cap_b;
-static int ret[MODEL_THREADS][3]; /* what the calls of each thread returned */
-static int got[MODEL_THREADS][3]; /* and what they received */
+static int ret[MODEL_THREADS][3], got[MODEL_THREADS][3]; /* what the calls of each thread returned and received */
 
 static void reset(void)
 {
@@ -42,11 +41,10 @@ static void reset(void)
 	arena_used = 0;
 	a = goro_chan_new(sizeof(int), cap_a);
 	b = goro_chan_new(sizeof(int), cap_b);
-	for (int i = 0; i < MODEL_THREADS; i++)
-		for (int k = 0; k < 3; k++) {
-			ret[i][k] = 99;
-			got[i][k] = -1;
-		}
+	for (int i = 0; i < MODEL_THREADS * 3; i++) {
+		ret[i / 3][i % 3] = 99;
+		got[i / 3][i % 3] = -1;
+	}
 }
 
 static void nobody_listed(void)
@@ -91,15 +89,15 @@ static void recvs_two(void)
 	recv_from(a, 1, GORO_FOREVER);
 }
 
+static void recvs_one(void)
+{
+	recv_from(a, 0, GORO_FOREVER);
+}
+
 static void recvs_three(void)
 {
 	recvs_two();
 	recv_from(a, 2, GORO_FOREVER);
-}
-
-static void recvs_one(void)
-{
-	recv_from(a, 0, GORO_FOREVER);
 }
 
 static void two_in_order(void)
@@ -197,10 +195,7 @@ static void panic_or_sent(void)
 		model_check(strcmp(model_panics[0], "send on closed channel") == 0 && !got_it);
 	else
 		model_check(ret[0][0] == 0 && (got_it || a->count == 1));
-	if (!got_it)
-		model_check(ret[2][0] == 0 && got[2][0] == 0);
-	else
-		model_check(got[2][0] == 1);
+	model_check(got_it ? got[2][0] == 1 : ret[2][0] == 0 && got[2][0] == 0);
 }
 
 START_TEST(a_send_against_a_close_is_delivered_or_panics)
@@ -401,15 +396,15 @@ static void selects_recv(int k, int64_t deadline)
 	}
 }
 
-static void selects_two(void)
-{
-	selects_recv(0, GORO_FOREVER);
-	selects_recv(1, GORO_FOREVER);
-}
-
 static void selects_one(void)
 {
 	selects_recv(0, GORO_FOREVER);
+}
+
+static void selects_two(void)
+{
+	selects_one();
+	selects_recv(1, GORO_FOREVER);
 }
 
 static void sends_b(void)
@@ -473,10 +468,7 @@ static void two_selects_met(void)
 {
 	nobody_listed();
 	model_check(ret[0][0] == ret[1][0]);
-	if (ret[0][0] == 0)
-		model_check(got[0][0] == -1 && got[1][0] == 5);
-	else
-		model_check(got[0][0] == 6 && got[1][0] == -1);
+	model_check(ret[0][0] == 0 ? got[0][0] == -1 && got[1][0] == 5 : got[0][0] == 6 && got[1][0] == -1);
 }
 
 START_TEST(two_selects_meet_in_exactly_one_case)
