@@ -37,7 +37,7 @@ struct m {
 	uint8_t post;		/* enum post */
 	bool foreign;
 	bool spinning;		/* counted in sched.nspinning */
-	bool is_main;		/* the thread that called goro_run() */
+	bool joined;		/* its thread has been joined; goro_run() only */
 	struct g *post_g;
 	struct lock *post_lock;
 	void *g0_sp;		/* the scheduler's context while a goroutine runs */

@@ -95,6 +95,13 @@ static struct m *m_alloc(void)
 	return m;
 }
 
+/* A spare M sleeps while its word is 0; with no P given it sees that the runtime stops. */
+static void wake_spare(struct m *m)
+{
+	store_rel(&m->futex, 1);
+	goro__futex_wake(&m->futex, 1);
+}
+
 /* Lists m among all Ms; its thread will be joined. */
 static void m_enlist(struct m *m)
 {
@@ -150,6 +157,12 @@ int goro__m_start(struct p *p)
 		return -r;
 	}
 	m_enlist(m);
+	/*
+	 * stop_all() may have come between pthread_create() and m_enlist(), and so have missed m. An m that goes to sleep
+	 * later than this line does so under sched->lock, after m_enlist(), and then sees stopping by itself.
+	 */
+	if (load_seq(&sched->stopping))
+		wake_spare(m);
 	return 0;
 }
 
@@ -167,11 +180,8 @@ static void stop_all(void)
 	goro__lock(&sched->lock);
 	spare = sched->allm;
 	goro__unlock(&sched->lock);
-	for (; spare; spare = spare->all_link) {
-		/* A spare M sleeps while its word is 0; with no P given it sees that the runtime stops. */
-		store_rel(&spare->futex, 1);
-		goro__futex_wake(&spare->futex, 1);
-	}
+	for (; spare; spare = spare->all_link)
+		wake_spare(spare);
 }
 
 static void main_entry(void *arg)
@@ -269,6 +279,23 @@ static void tear_down(void)
 	goro__gs_fini();
 }
 
+/* Joins all Ms but me. One that is still at work may list another before it ends: so from the head again each time. */
+static void join_all(struct m *me)
+{
+	struct m *m;
+
+	do {
+		goro__lock(&sched->lock);
+		for (m = sched->allm; m && (m == me || m->joined); m = m->all_link)
+			;
+		goro__unlock(&sched->lock);
+		if (m) {
+			pthread_join(m->thread, NULL);
+			m->joined = true;
+		}
+	} while (m);
+}
+
 static struct g *make_main(struct m *m)
 {
 	struct g *g = goro__g_alloc(m);
@@ -334,7 +361,6 @@ int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg)
 	r = m ? goro__netpoll_choose(c.backend) : -ENOMEM;
 	if (r == 0) {
 		goro__tls_set_m(m);
-		m->is_main = true;
 		m->thread = pthread_self();
 		m->in_runtime = 1;
 		m_enlist(m);
@@ -346,9 +372,7 @@ int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg)
 			r = run(m, c.maxprocs);
 		store_seq(&sched->stopping, 1);
 		m_leave(m);
-		for (struct m *o = sched->allm; o; o = o->all_link)
-			if (!o->is_main)
-				pthread_join(o->thread, NULL);
+		join_all(m);
 		goro__sysmon_stop();
 		goro__signals_fini();
 		store_seq(&sched->running, 0);

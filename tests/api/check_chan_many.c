@@ -494,6 +494,7 @@ static int free_in_use(void *arg)
 	struct goro_chan *c = goro_chan_new(1, 0);
 
 	(void)arg;
+	goro_maxprocs(1); /* then the sender waits when we have had our turn again a few times */
 	goro_spawn(parked_sender, c);
 	for (int i = 0; i < 20; i++)
 		goro_yield();

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check_restart.c: bugs in the end of a run.
+ *
+ * 1 goro_run() hung in pthread_join(). It had started a second worker by pthread_create() and was not yet so far as to list it among all
+ *   workers. That worker stole the main goroutine, which blocked in goro_blocking(), went on elsewhere and
+ *   returned: the shutdown woke all listed workers and missed the one that now slept as a spare. In the same
+ *   way a worker listed while goro_run() walked the list was never joined.
+ * 2 What waited on a semaphore, of a WaitGroup for instance, when its run ended was still found there by the next run: a wait on an
+ *   object at the same address went through records that were gone.
+ */
+#include <goro.h>
+#include <check.h>
+
+#include "api.h"
+#include "t.h"
+
+static void *sleeping_thread(void *arg)
+{
+	goro_sleep(100 * GORO_MICROSECOND);
+	return arg;
+}
+
+static int blocking_main(void *arg)
+{
+	api_join(api_thread(sleeping_thread, arg));
+	return 0;
+}
+
+START_TEST(a_run_that_ends_right_after_a_blocking_call_ends)
+{
+	for (long n = t_scaled(500); n > 0; n--)
+		api_run_procs(1 + (unsigned)n % 4, blocking_main, NULL);
+}
+END_TEST
+
+static struct goro_waitgroup wg;
+static struct goro_mutex mutex;
+static int waiting; /* atomic */
+
+static void waiter(int which)
+{
+	__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
+	if (which & 1)
+		goro_mutex_lock(&mutex);
+	else
+		goro_waitgroup_wait(&wg, GORO_FOREVER);
+}
+
+static int waiters_main(void *arg)
+{
+	(void)arg;
+	waiting = 0;
+	wg = (struct goro_waitgroup)GORO_WAITGROUP_INIT;
+	mutex = (struct goro_mutex)GORO_MUTEX_INIT;
+	goro_waitgroup_add(&wg, 1);
+	goro_mutex_lock(&mutex);
+	for (int i = 0; i < 10; i++)
+		t_check_int(GORO_GO(waiter, i), ==, 0);
+	while (__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) < 10)
+		goro_yield();
+	goro_yield();
+	return 0;
+}
+
+START_TEST(objects_at_the_same_address_are_new_in_the_next_run)
+{
+	for (long n = t_scaled(100); n > 0; n--)
+		api_run(waiters_main, NULL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("regress: restart");
+	TCase *tc = tcase_create("end of a run");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, a_run_that_ends_right_after_a_blocking_call_ends);
+	tcase_add_test(tc, objects_at_the_same_address_are_new_in_the_next_run);
+	suite_add_tcase(s, tc);
+	return t_main(s);
+}
