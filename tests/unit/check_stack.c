@@ -207,7 +207,7 @@ START_TEST(a_flushed_cache_is_empty_and_nothing_is_lost)
 }
 END_TEST
 
-/* Each thread takes, marks, checks and gives back; stacks wander between caches through the pool. */
+/* Each thread takes, marks at the end that trimming drops, checks and gives back; stacks wander between caches through the pool. */
 static void *churn(void *arg)
 {
 	struct stkcache *mine = calloc(1, sizeof(*mine));
@@ -218,20 +218,20 @@ static void *churn(void *arg)
 	for (long i = t_scaled(200000); i > 0; i--) {
 		if (n < 200 && (n == 0 || t_rand(&state) % 2)) {
 			t_check(stk_get(mine, (unsigned)goro__stack_class(64 << 10), &held[n]) == 0);
-			t_check(*(void **)((uintptr_t)stk_top(held[n]) - 8) == NULL, "a stack that somebody else holds");
-			*(void **)((uintptr_t)stk_top(held[n++]) - 8) = arg;
+			t_check(*(void **)stk_lo(held[n]) == NULL, "a stack that somebody else holds");
+			*(void **)stk_lo(held[n++]) = arg;
 		} else {
-			void **mark = (void **)((uintptr_t)stk_top(held[--n]) - 8);
+			void **mark = (void **)stk_lo(held[--n]);
 
 			t_check(*mark == arg);
 			*mark = NULL;
 			stk_put(mine, held[n]);
 		}
-		if (t_rand(&state) % 1024 == 0)
+		if (t_rand(&state) % 256 == 0)
 			goro__stack_cache_flush(mine);
 	}
 	while (n > 0) {
-		*(void **)((uintptr_t)stk_top(held[--n]) - 8) = NULL;
+		*(void **)stk_lo(held[--n]) = NULL;
 		stk_put(mine, held[n]);
 	}
 	goro__stack_cache_flush(mine);
@@ -246,7 +246,6 @@ static void *keep_trimming(void *arg)
 	(void)arg;
 	while (!__atomic_load_n(&churned, __ATOMIC_RELAXED)) {
 		goro__stack_trim();
-		usleep(50);
 	}
 	return NULL;
 }
@@ -278,6 +277,36 @@ START_TEST(a_new_stack_takes_no_memory_and_one_page_when_it_is_touched)
 	t_check_int(resident(stk_base(s), stk_hi(s)), ==, 0);
 	((char *)stk_top(s))[-2000] = 1;
 	t_check_int(resident(stk_lo(s), stk_hi(s)), ==, 1);
+}
+END_TEST
+
+/* The flags of the mapping that holds addr, as the kernel prints them. */
+static bool mapping_flags(uintptr_t addr, char *ret, int size)
+{
+	unsigned long lo, hi;
+	bool here = false;
+	char line[512];
+	FILE *f = fopen("/proc/self/smaps", "r");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &lo, &hi) == 2)
+			here = addr >= lo && addr < hi;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			break;
+	}
+	snprintf(ret, (size_t)size, "%s", here ? line : "");
+	if (f)
+		fclose(f);
+	return strncmp(ret, "VmFlags:", 8) == 0;
+}
+
+START_TEST(stacks_are_never_huge_pages)
+{
+	char flags[512];
+
+	t_skip_unless(access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0, "a kernel without huge pages");
+	t_skip_unless(mapping_flags(stk_hi(get(0)) - 1, flags, sizeof(flags)), "no VmFlags here");
+	t_check(strstr(flags, " nh") != NULL, "%s", flags);
 }
 END_TEST
 
@@ -525,6 +554,7 @@ int main(void)
 	tcase_add_test(tc, a_flushed_cache_is_empty_and_nothing_is_lost);
 	tcase_add_test(tc, threads_share_the_pool_while_it_is_trimmed);
 	tcase_add_test(tc, a_new_stack_takes_no_memory_and_one_page_when_it_is_touched);
+	tcase_add_test(tc, stacks_are_never_huge_pages);
 	tcase_add_test(tc, trimming_drops_the_memory_of_the_pool_but_not_the_guards);
 	tcase_add_test(tc, after_fini_everything_is_unmapped_and_it_works_again);
 	suite_add_tcase(s, tc);
