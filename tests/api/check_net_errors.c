@@ -181,8 +181,8 @@ static int addresses_main(void *arg)
 	t_check_int(goro_close(l), ==, 0);
 	t_check_int(goro_tcp_dial("127.0.0.1", (unsigned)port, SOON), ==, -ECONNREFUSED);
 
-	t_check_int(goro_unix_listen(NULL, 0), ==, -EINVAL);
-	t_check_int(goro_unix_dial(NULL, SOON), ==, -EINVAL);
+	t_check_int(goro_unix_listen(NULL, 0), ==, -EFAULT);
+	t_check_int(goro_unix_dial(NULL, SOON), ==, -EFAULT);
 	api_temp_dir(dir, sizeof dir);
 	snprintf(path, sizeof path, "%s/none", dir);
 	t_check_int(goro_unix_dial(path, SOON), ==, -ENOENT);
