@@ -100,6 +100,7 @@ t_programs += %D%/api/check_sched
 %C%_api_check_sched_LDADD = $(T_API)
 t_programs += %D%/api/check_stack
 %C%_api_check_stack_LDADD = $(T_API)
+%C%_api_check_stack_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 if HAVE_CXX
 t_programs += %D%/api/check_spawn_cxx
 %C%_api_check_spawn_cxx_SOURCES = %D%/api/check_spawn_cxx.cc
@@ -150,6 +151,8 @@ t_stress += %D%/stress/stress_select
 # ----------------------------------------------------------------------------------------------------
 # regress: one per bug, opening with what went wrong
 # ----------------------------------------------------------------------------------------------------
+t_programs += %D%/regress/check_restart
+%C%_regress_check_restart_LDADD = $(T_API)
 
 # ----------------------------------------------------------------------------------------------------
 # Scripts: lint, the ABI, what must not compile
