@@ -102,12 +102,16 @@ int goro__netpoll_choose(unsigned want)
 }
 
 /* User context. */
-void goro__netpoll_done(void)
+void goro__netpoll_forget(void)
 {
 	struct m *m = rt_enter();
 
 	goro__fds_reset(m);
 	rt_exit(m);
+}
+
+void goro__netpoll_done(void)
+{
 #ifdef GORO_HAVE_URING
 	if (goro__netpoll == &goro__uring)
 		goro__ring_end();

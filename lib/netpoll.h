@@ -81,8 +81,12 @@ extern const char *goro__netpoll_reason;
  */
 int goro__netpoll_choose(unsigned want);
 
-/* After the last p_fini. Forgets the calls that goroutines were inside of; foreign threads stay in theirs. */
-void goro__netpoll_done(void);
+/*
+ * After the last drain and before the first p_fini: forgets the calls that goroutines were inside of, so that no plain thread's
+ * goro_close() finds them any more. Plain threads stay in theirs.
+ */
+void goro__netpoll_forget(void);
+void goro__netpoll_done(void); /* after the last p_fini */
 
 extern const struct netpoll goro__epoll;
 #ifdef GORO_HAVE_URING

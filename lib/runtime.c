@@ -263,6 +263,7 @@ static void tear_down(void)
 {
 	struct m *m, *next;
 
+	goro__netpoll_forget();
 	for (uint32_t i = 0; i < sched->nps; i++) {
 		goro__netpoll->p_fini(sched->ps[i]);
 		goro__timers_fini(&sched->ps[i]->timers);
