@@ -118,7 +118,7 @@ check_LTLIBRARIES += %D%/httpd/libscript.la
 %C%_httpd_libscript_la_SOURCES += examples/httpd/api.c examples/httpd/chunked.c examples/httpd/conn.c examples/httpd/http.c
 %C%_httpd_libscript_la_SOURCES += examples/httpd/metrics.c examples/httpd/reply.c examples/httpd/store.c
 %C%_httpd_libscript_la_CPPFLAGS = $(t_httpd_cppflags)
-t_httpd_cppflags = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -I$(top_srcdir)/examples/httpd
+t_httpd_cppflags = -I$(top_srcdir)/examples/httpd $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 t_httpd_libs = %D%/httpd/libscript.la $(T_API) $(JANSSON_LIBS) -lhttp_parser
 
 t_programs += %D%/httpd/check_http
