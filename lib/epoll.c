@@ -45,7 +45,6 @@
 #define SYS_epoll_pwait2 441
 #endif
 
-#define BATCH ((int)RUNQ_SIZE)
 #define WAKE_FD UINT64_MAX /* the data of the eventfd's events */
 
 /* Who is in an event batch is decided under locks, so its goroutines are notified right there. */
@@ -53,7 +52,7 @@ struct ep {
 	int epfd, wakefd;      /* constant */
 	bool drained;	       /* nobody is readied any more; owner of the P */
 	bool ns_timeout;       /* epoll_pwait2() works; constant */
-	struct epoll_event ev[BATCH]; /* owner of the P */
+	struct epoll_event ev[POLL_BATCH]; /* owner of the P */
 };
 
 _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLERR == POLLERR && EPOLLHUP == POLLHUP, "masks are the same");
@@ -188,16 +187,8 @@ static int deliver(struct m *m, struct p *p, int fd, uint32_t events)
 	return n;
 }
 
-/* How many events to take: no more than the P's queue of woken goroutines has room for (see ring.c, reap_limit()). */
-static int batch(struct p *p)
-{
-	int room = (int)RUNQ_SIZE * 3 / 4 - (int)runq_len(&p->q.woken);
-
-	return room > 16 ? room : 16;
-}
-
-/* epoll_wait() for at most max events until the deadline. */
-static long wait_events(struct ep *ep, int max, int64_t deadline)
+/* epoll_wait() until the deadline. */
+static long wait_events(struct ep *ep, int64_t deadline)
 {
 	struct timespec ts = { 0, 0 };
 	int64_t left = 0;
@@ -209,11 +200,11 @@ static long wait_events(struct ep *ep, int max, int64_t deadline)
 		ts.tv_nsec = left % GORO_SECOND;
 	}
 	if (ep->ns_timeout)
-		return SYS6(SYS_epoll_pwait2, ep->epfd, ep->ev, max, deadline < 0 ? NULL : &ts, NULL, 0);
+		return SYS6(SYS_epoll_pwait2, ep->epfd, ep->ev, POLL_BATCH, deadline < 0 ? NULL : &ts, NULL, 0);
 	left = (left + GORO_MILLISECOND - 1) / GORO_MILLISECOND;
 	if (deadline < 0)
 		left = -1;
-	return SYS6(SYS_epoll_pwait, ep->epfd, ep->ev, max, left < INT_MAX ? left : INT_MAX, NULL, 0);
+	return SYS6(SYS_epoll_pwait, ep->epfd, ep->ev, POLL_BATCH, left < INT_MAX ? left : INT_MAX, NULL, 0);
 }
 
 static int ep_poll(struct m *m, struct p *p, int64_t deadline)
@@ -224,7 +215,7 @@ static int ep_poll(struct m *m, struct p *p, int64_t deadline)
 
 	if (deadline == 0 && load_rlx(&p->io_inflight) == 0)
 		return 0;
-	n = wait_events(ep, batch(p), deadline);
+	n = wait_events(ep, deadline);
 	for (long i = 0; i < n && !ep->drained; i++)
 		if (ep->ev[i].data.u64 != WAKE_FD)
 			readied += deliver(m, p, (int)ep->ev[i].data.u64, ep->ev[i].events);

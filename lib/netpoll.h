@@ -18,6 +18,9 @@ struct m;
 struct op;
 struct p;
 
+/* How many goroutines one poll() readies at most; see ring.c. */
+#define POLL_BATCH 96
+
 struct netpoll {
 	const char *name;
 

@@ -34,6 +34,10 @@
  * Cancelling. ASYNC_CANCEL by user_data is queued behind the operation, in its own ring. Its own completion tells nothing that we
  * need: the operation is over when ITS completion comes, and not before. If it won, it is a success.
  *
+ * In small rounds. poll() readies at most POLL_BATCH goroutines and leaves the rest in the completion queue, in its order; their operations go out with the
+ * next poll(), when the kernel's and our memory of these few connections is still in the cache. All at
+ * once, a thousand connections would overflow the P's queue into the global one, which takes locks and mixes up their order.
+ *
  * Overflow. A full submission queue is submitted at once. When the completion queue is full the kernel keeps what does not fit and sets a flag
  * (FEAT_NODROP, required); poll() then enters with GETEVENTS, which flushes. -EBUSY from enter means the same.
  *
@@ -47,7 +51,6 @@
 #include <limits.h>
 #include <liburing.h>
 #include <poll.h>
-#include <stddef.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
@@ -68,7 +71,6 @@
 #define CQ_ENTRIES 4096
 #define CQ_ENTRIES_MANY 1024 /* for a P whose number is CQ_MANY and up: 256 Ps then take 10 MiB */
 #define CQ_MANY 8
-#define REAP_MAX ((int)RUNQ_SIZE * 3 / 4)
 #define REAP_MIN 16
 #define AHEAD 16	 /* completions whose memory is fetched together */
 #define FRAME_LINES 8 /* of a parked goroutine's stack: what it touches on its way back to its caller */
@@ -423,14 +425,10 @@ static void fetch_ahead(struct ring *r, unsigned head, unsigned n)
 	}
 }
 
-/*
- * How many goroutines poll() may ready: what the P's queue of woken ones takes without giving some to the global queue, which costs locks and mixes up
- * their order, and then the last of a thousand connections is served late. The rest waits in the completion queue, in its order. Always a few,
- * or a P whose goroutines only yield would never take a completion.
- */
+/* Never none, or a P with many goroutines that only yield would take no completion. */
 static inline int reap_limit(struct p *p)
 {
-	int room = REAP_MAX - (int)runq_len(&p->q.woken);
+	int room = POLL_BATCH - (int)runq_len(&p->q.woken);
 
 	return room > REAP_MIN ? room : REAP_MIN;
 }
