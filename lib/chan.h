@@ -50,7 +50,9 @@ struct waitq {
 
 struct goro_chan {
 	struct lock lock;   /* RANK_CHAN: all that follows */
-	uint32_t closed;    /* atomic, see full() and empty() */
+	uint16_t closed;    /* atomic, see chan_full() and chan_empty() */
+	uint16_t user;	    /* which M used it last, and how often it has changed hands in a row; see "Turns" in chan.c */
+	uint32_t since;	    /* arch_ticks() when it changed hands, low half */
 	uint32_t count;	    /* atomic: elements in the buffer */
 	uint32_t cap;	    /* constant */
 	uint32_t sendx;	    /* slot that the next element goes into */
