@@ -31,5 +31,5 @@ bench: $(goro_benchmarks)
 .PHONY: bench
 
 EXTRA_DIST += %D%/README %D%/bars %D%/bench.h %D%/compare %D%/measure.py %D%/run
-EXTRA_DIST += %D%/load %D%/results %D%/peers/README %D%/peers/Makefile %D%/peers/setup
+EXTRA_DIST += %D%/load %D%/results %D%/peers/README %D%/peers/Makefile %D%/peers/setup %D%/peers/run
 EXTRA_DIST += %D%/peers/boost %D%/peers/floors %D%/peers/go
