@@ -3,7 +3,10 @@
  * goro/net.h: sockets and other descriptors that one waits on. A descriptor is a plain int, so that setsockopt(),
  * getpeername() and friends go on working; the calls here park the goroutine instead of its thread. At most one
  * goroutine at a time may read a descriptor and one write it without their bytes mixing, as in Go; more are
- * serialised by nothing but the kernel. A descriptor used here must be closed by goro_close().
+ * serialised by nothing but the kernel. A descriptor used here must be closed by goro_close(); one may come from anywhere.
+ * Sockets that are made here are close-on-exec and O_NONBLOCK; other sockets stay as they are, but a listener gets O_NONBLOCK and
+ * TCP_NODELAY (which its connections inherit) at its first goro_accept(). Pipes and terminals get O_NONBLOCK only where the kernel has no other way
+ * of not waiting. Writing to a pipe that nobody reads raises SIGPIPE, as write(2) does; ignore the signal to get -EPIPE.
  *
  * Common errors: -EBADF fd is not open (or was closed before the call), -ECANCELED goro_close() closed it while
  * the call waited, or the runtime is stopping; -ETIMEDOUT the deadline passed (-EAGAIN for GORO_NOW); -EFAULT a NULL or bad
