@@ -31,6 +31,23 @@ void __tsan_switch_to_fiber(void *fiber, unsigned flags) WEAK;
 void __tsan_acquire(void *addr) WEAK;
 void __tsan_release(void *addr) WEAK;
 
+/*
+ * A switch as such orders nothing between goroutines, or two of them on one thread could never be seen to race: what orders
+ * them is told by san_release() and san_acquire(). But in a library that is instrumented itself, the scheduler's own
+ * data pass from context to context by the switch, so there it does.
+ */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define SWITCH_FLAGS 0u
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+#define SWITCH_FLAGS 0u
+#endif
+#ifndef SWITCH_FLAGS
+#define SWITCH_FLAGS 1u /* __tsan_switch_to_fiber_no_sync */
+#endif
+
 uint32_t goro__san;
 
 void goro__san_init(void)
@@ -105,8 +122,14 @@ NO_TSAN void goro__san_leave(struct m *m, struct g *from, struct g *to)
 		else
 			__sanitizer_start_switch_fiber(save, m->g0_lo, m->g0_size);
 	}
-	if (goro__san & SAN_TSAN)
-		__tsan_switch_to_fiber(to ? to->san_fiber : m->g0_fiber, 0);
+	if (goro__san & SAN_TSAN) {
+		/* All that goroutines did comes before the return of goro_run(), which acquires this. */
+		if (from)
+			__tsan_release(&goro__san);
+		if (from && from->status == G_FREE)
+			__tsan_release((void *)stk_base(from->stk)); /* its stack goes to another, see run_fn() */
+		__tsan_switch_to_fiber(to ? to->san_fiber : m->g0_fiber, SWITCH_FLAGS);
+	}
 }
 
 NO_TSAN void goro__san_arrive(struct m *m, struct g *g)

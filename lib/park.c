@@ -115,12 +115,15 @@ struct m *goro__park(struct m *m, struct lock *l, enum wait_reason why)
 
 	if (unlikely(m->foreign)) {
 		foreign_sleep(m, l, -1, NULL, NULL);
+		san_acquire(g);
 		return m;
 	}
 	set_waiting(g, why);
 	m->post_lock = l;
 	m->post = l ? POST_UNLOCK : POST_NONE;
-	return switch_to(m, g, pick_local(m->p));
+	m = switch_to(m, g, pick_local(m->p));
+	san_acquire(g);
+	return m;
 }
 
 struct expiry {
@@ -145,6 +148,7 @@ struct m *goro__park_until(struct m *m, struct lock *l, enum wait_reason why, in
 		return goro__park(m, l, why);
 	if (unlikely(m->foreign)) {
 		foreign_sleep(m, l, deadline, expire, arg);
+		san_acquire(m->curg);
 		return m;
 	}
 	e.t.fn = run_expiry;
@@ -162,6 +166,7 @@ void goro__ready(struct m *m, struct g *g)
 	struct p *p = m->p;
 	struct g *old;
 
+	san_release(g);
 	if (unlikely(g->flags & G_FOREIGN)) {
 		struct m *fm = g->m;
 
@@ -235,6 +240,7 @@ struct m *goro__park_token_until(struct m *m, enum wait_reason why, int64_t dead
 
 	if (unlikely(m->foreign)) {
 		foreign_token(m, deadline);
+		san_acquire(m->curg);
 		return m;
 	}
 	if (deadline < 0)
@@ -253,6 +259,7 @@ void goro__notify(struct m *m, struct g *g)
 	uint32_t old = load_rlx(&g->token), new;
 	bool foreign = g->flags & G_FOREIGN;
 
+	san_release(g);
 	do {
 		/* A NOTIFIED is written again all the same: the parker's acquire must see this condition too. */
 		new = old == TOKEN_PARKED && !foreign ? TOKEN_NONE : TOKEN_NOTIFIED;

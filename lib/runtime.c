@@ -311,6 +311,7 @@ static struct g *make_main(struct m *m)
 	g->stk_cls = (uint8_t)goro__stack_class(MAIN_STACK);
 	strcpy(g->name, "main");
 	store_rlx(&g->status, G_RUNNABLE);
+	san_release(g);
 	return g;
 }
 
@@ -379,6 +380,7 @@ int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg)
 		store_seq(&sched->running, 0);
 		while (load_seq(&sched->ext_users) != 0) /* [EXT-2] seq_cst: pairs with [EXT-1] */
 			sys_sched_yield();
+		san_acquire(&goro__san);
 		tear_down();
 		goro__tls_set_m(old);
 		if (r == 0)

@@ -421,6 +421,7 @@ static void run_fn(struct m *m, struct g *g)
 	memcpy(a, g->arg, sizeof(a));
 	memset(&g->run, 0, sizeof(g->run));
 	san_acquire(g);
+	san_acquire((void *)stk_base(g->stk)); /* what its last user wrote there is over */
 	rt_exit(m);
 	if (unlikely(flags & G_COPY))
 		((void (*)(void *))(void *)fn)(a);

@@ -174,6 +174,8 @@ EXTRA_DIST += %D%/lint/strip.awk %D%/lint/symbols.allow
 t_scripts = $(t_lint)
 t_scripts += %D%/abi/check-map.sh
 t_scripts += %D%/abi/headers.sh
+t_scripts += %D%/abi/sanitizers.sh
+EXTRA_DIST += %D%/abi/race.c
 t_scripts += %D%/compile_fail/run.sh
 t_scripts += $(t_scripts_httpd)
 
