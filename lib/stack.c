@@ -56,7 +56,7 @@
 #define ARENA_FIRST_LIMITED (4 * MIB)
 #define ARENA_MOST_LIMITED (64 * MIB)
 
-#define BATCH 512		/* most slots to carve at once */
+#define BATCH 128		/* most slots to carve at once: a caller may hold a channel's lock meanwhile */
 #define BATCH_BYTES (32 * MIB)	/* and most address space: a page table page for each 2 MiB */
 #define REFILL (STK_MAG_CAP / 2)
 #define CACHE_KEEP 8		/* stays in a cache that is trimmed */
