@@ -194,6 +194,12 @@ void goro__dump_all(int fd, bool with_self)
 	if (with_self && d.self)
 		goro__dump_self(fd);
 	goro__g_each(dump_one, &d);
+	print_start();
+	if (sched->packs.n) {
+		print_u64(sched->packs.n);
+		print_str(" more goroutines that have not run yet\n\n");
+	}
+	print_end(fd);
 	goro__world_start(m);
 }
 

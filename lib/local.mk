@@ -73,6 +73,7 @@ goro_sources += %D%/m.h
 
 # -- 5 processor: its queues, its timers, the context switch
 goro_sources += %D%/runq.c %D%/runq.h
+goro_sources += %D%/pack.c %D%/pack.h
 goro_sources += %D%/timer.c %D%/timer.h
 goro_sources += %D%/p.h
 goro_sources += %D%/context.c %D%/context.h

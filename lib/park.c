@@ -65,7 +65,7 @@ void goro__post_slow(struct m *m, enum post post, struct g *g)
 			goro__san_detach(g);
 		if (g->stk.w)
 			stk_put(&m->p->stk, g->stk);
-		goro__g_free(m, g);
+		goro__g_free(m->p, g);
 		return;
 	default:
 		goro__throw("bad post action");
@@ -76,15 +76,13 @@ void goro__post_slow(struct m *m, enum post post, struct g *g)
 COLD void goro__push_overflow(struct p *p, struct runq *q, struct g *g)
 {
 	struct g *batch[RUNQ_SIZE / 2];
-	struct glist l;
 	uint32_t n;
 
 	bias_enter(&p->q.bias);
 	n = goro__runq_take_half(q, batch, RUNQ_SIZE / 2);
 	runq_push(q, g);
 	bias_leave(&p->q.bias);
-	goro__glist_make(&l, batch, n);
-	goro__inject_quiet(&l);
+	goro__inject_surplus(p, batch, n);
 }
 
 static NOINLINE void foreign_sleep(struct m *m, struct lock *l, int64_t deadline, void (*expire)(struct m *, void *), void *arg)

@@ -9,6 +9,7 @@
 #include "lock.h"
 #include "m.h"
 #include "p.h"
+#include "pack.h"
 #include "runq.h"
 
 #define LOOK_EVERY 61 /* dispatches between two looks at the global queue, timers and I/O; Go's figure, a prime */
@@ -39,8 +40,10 @@ struct scheduler {
 
 	/* The global queue. */
 	struct lock lock CACHE_ALIGNED; /* RANK_SCHED: the fields of this paragraph */
-	uint32_t nglobal;		/* atomic mirror of global.n, written under lock */
+	uint32_t nglobal;		/* atomic mirror of global.n + packs.n, written under lock */
 	struct glist global;
+	struct packq packs; /* the part of it that has not run yet and is packed */
+	bool packs_turn;
 	struct m *spare;		/* Ms without a P */
 	struct m *allm;
 	uint32_t nms;
@@ -71,7 +74,7 @@ int goro__poll_own(struct m *m, struct p *p, int64_t deadline) ON_G0; /* netpoll
 /* inject.c: the global queue */
 void goro__inject(struct g *g);		/* and wakes somebody if need be */
 void goro__inject_list(struct glist *l);
-void goro__inject_quiet(struct glist *l); /* for surplus that the caller's P gets to itself */
+void goro__inject_surplus(struct p *p, struct g **v, uint32_t n); /* that p gets to itself: wakes nobody */
 struct g *goro__inject_take(struct p *p, uint32_t max); /* moves a fair share to p, returns the first */
 
 /* idle.c */

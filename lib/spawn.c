@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 
 #include "fatal.h"
+#include "pack.h"
 #include "switch.h"
 #include "sys.h"
 
@@ -115,19 +116,30 @@ static NOINLINE uint64_t new_id(struct p *p)
 	return p->next_id++;
 }
 
+/* A record of p's, nothing of it set. */
+static inline struct g *g_pop(struct p *p)
+{
+	struct g *g;
+
+	if (unlikely(!p->gfree)) {
+		p->ngfree = refill(&pool_, &p->gfree);
+		if (p->ngfree == 0)
+			return NULL;
+	}
+	g = p->gfree;
+	p->gfree = g->next;
+	p->ngfree--;
+	return g;
+}
+
 static inline struct g *g_alloc(struct p *p)
 {
 	struct g *g = NULL;
 
 	if (likely(p != NULL)) {
-		if (unlikely(!p->gfree)) {
-			p->ngfree = refill(&pool_, &p->gfree);
-			if (p->ngfree == 0)
-				return NULL;
-		}
-		g = p->gfree;
-		p->gfree = g->next;
-		p->ngfree--;
+		g = g_pop(p);
+		if (unlikely(!g))
+			return NULL;
 		g->id = likely(p->next_id != p->end_id) ? p->next_id++ : new_id(p);
 		bump(&p->spawned);
 		return g;
@@ -179,9 +191,9 @@ static inline void g_free(struct p *p, struct g *g)
 		flush_half(p);
 }
 
-void goro__g_free(struct m *m, struct g *g)
+void goro__g_free(struct p *p, struct g *g)
 {
-	g_free(m->p, g);
+	g_free(p, g);
 }
 
 void goro__g_each(void (*f)(struct g *g, void *arg), void *arg)
@@ -200,6 +212,7 @@ void goro__gs_fini(void)
 {
 	struct chunk *c = pool_.chunks;
 
+	goro__packs_fini();
 	pool_.chunks = NULL;
 	pool_.free = NULL;
 	while (c) {
@@ -225,17 +238,35 @@ static inline void enqueue(struct m *m, struct g *g)
 	goro__backlog_note(p);
 }
 
-static inline void init_g(struct m *m, struct g *g, void (*fn)(void), const void *pc)
+/* What is the same in all new goroutines. */
+static inline void blank_g(struct g *g)
 {
 	g->sp = NULL;
 	g->stk.w = 0;
 	g->token = TOKEN_NONE;
 	g->flags = 0;
+	g->name[0] = 0;
+}
+
+static inline void init_g(struct m *m, struct g *g, void (*fn)(void), const void *pc)
+{
+	blank_g(g);
 	g->stk_cls = sched->stk_cls;
 	g->fn = fn;
 	g->parent_id = m->curg ? m->curg->id : 0;
 	g->created_at = pc;
-	g->name[0] = 0;
+}
+
+struct g *goro__g_unpack(struct p *p, struct pack *k, bool *ret_more)
+{
+	struct g *g = g_pop(p);
+
+	if (unlikely(!g))
+		return NULL;
+	blank_g(g);
+	*ret_more = goro__pack_take(k, g);
+	store_rlx(&g->status, G_RUNNABLE);
+	return g;
 }
 
 static NOINLINE int enter_foreign(void)

@@ -5,11 +5,15 @@
 
 #include "g.h"
 #include "m.h"
+#include "pack.h"
 
 /* A record for a new goroutine, its id set, or NULL without memory. m may be foreign. */
 struct g *goro__g_alloc(struct m *m);
-void goro__g_free(struct m *m, struct g *g);
+void goro__g_free(struct p *p, struct g *g);
 void goro__g_unspawn(struct m *m, struct g *g); /* it was never queued */
+
+/* A record of p's for the next goroutine of k, NULL without memory. *ret_more: there are more in it. */
+struct g *goro__g_unpack(struct p *p, struct pack *k, bool *ret_more);
 
 /* Where the stack pointer of a goroutine that has not run yet starts. */
 static inline void *goro__g_top(struct g *g)
