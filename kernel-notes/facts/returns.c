@@ -8,7 +8,7 @@
  * call+jmp	a function that leaves by pop and jmp: the processor's stack of return addresses has one entry too many
  * call+ret	a function that leaves by ret; all switches come from one call site, so the prediction is right
  * jmp+jmp	inline code that jumps there and is jumped back to
- * "fp" saves and restores MXCSR and the x87 control word.
+ * The best of 300 rounds of 50,000 switches, short enough to fall into a slice of a busy machine. "fp" saves and restores MXCSR and the x87 control word.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -77,7 +77,7 @@ static double now_ns(void)
 	static void run_##name(void (*loop)(void), int depth)                                                    \
 	{                                                                                                        \
 		double best = 1e18;                                                                              \
-		for (int r = 0; r < 9; r++) {                                                                    \
+		for (int r = 0; r < 300; r++) {                                                                    \
 			for (int i = 0; i < nctx; i++) {                                                         \
 				uint64_t *f = (uint64_t *)(stack[i] + 65536 - 64 * i - 192);                     \
 				memset(f, 0, 128);                                                               \
@@ -87,10 +87,10 @@ static double now_ns(void)
 				ctx[i] = f;                                                                      \
 			}                                                                                        \
 			cur = 0;                                                                                 \
-			left = 2000000;                                                                          \
+			left = 50000;                                                                          \
 			double t = now_ns();                                                                     \
 			sw(&main_sp, ctx[0], NULL);                                                              \
-			t = (now_ns() - t) / 2e6;                                                                \
+			t = (now_ns() - t) / 5e4;                                                                \
 			best = t < best ? t : best;                                                              \
 		}                                                                                                \
 		printf("%-12s %2d contexts, %d frames deep: %6.2f ns a switch\n", #name, nctx, depth, best);     \

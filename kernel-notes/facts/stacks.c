@@ -13,7 +13,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -82,6 +81,23 @@ static int readable(const char *p)
 	return r;
 }
 
+/* Times of pieces of 512 stacks; their median is what is printed, since a busy machine spoils some of them. */
+static double piece[4096];
+static int pieces;
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(void)
+{
+	qsort(piece, (size_t)pieces, sizeof(piece[0]), by_value);
+	return piece[pieces / 2] / 512;
+}
+
 static void guards(size_t stride, size_t guard, int n, int batch)
 {
 	char *p = arena(stride * (size_t)n);
@@ -89,6 +105,7 @@ static void guards(size_t stride, size_t guard, int n, int batch)
 	long before = mappings();
 	double t = now_ns();
 
+	pieces = 0;
 	for (int i = 0; i < n; i += batch) {
 		for (int k = 0; k < batch; k++)
 			v[k] = (struct iovec){p + (size_t)(i + k) * stride, guard};
@@ -97,10 +114,13 @@ static void guards(size_t stride, size_t guard, int n, int batch)
 			printf("guard install, batch %d: %s\n", batch, strerror(errno));
 			return;
 		}
+		if ((i + batch) % 512 == 0) {
+			piece[pieces++] = now_ns() - t;
+			t = now_ns();
+		}
 	}
-	t = now_ns() - t;
 	printf("guard regions: %4zu KiB slots, %2zu KiB guard, %3d per call: %5.0f ns a guard, %ld more mappings for %d\n", stride >> 10,
-	       guard >> 10, batch, t / n, mappings() - before, n);
+	       guard >> 10, batch, median(), mappings() - before, n);
 	munmap(p, stride * (size_t)n);
 }
 
@@ -118,39 +138,53 @@ static void prot_none(void)
 	munmap(p, stride * 100000);
 }
 
+static double touch(char *p, size_t stride, int n)
+{
+	double t = now_ns();
+
+	pieces = 0;
+	for (int i = 0; i < n; i++) {
+		p[(size_t)(i + 1) * stride - 64] = 1;
+		if ((i + 1) % 512 == 0) {
+			piece[pieces++] = now_ns() - t;
+			t = now_ns();
+		}
+	}
+	return median();
+}
+
+/* Gives advice on bytes [from, to) of each stack. */
+static double advise(char *p, size_t stride, int n, size_t from, size_t to, int advice)
+{
+	struct iovec v[512];
+	double t;
+
+	pieces = 0;
+	for (int i = 0; i < n; i += 512) {
+		for (int k = 0; k < 512; k++)
+			v[k] = (struct iovec){p + (size_t)(i + k) * stride + from, to - from};
+		t = now_ns();
+		if (syscall(SYS_process_madvise, SELF, v, 512, advice, 0) < 0)
+			printf("advice %d: %s\n", advice, strerror(errno));
+		piece[pieces++] = now_ns() - t;
+	}
+	return median();
+}
+
 static void memory(size_t stride, size_t guard, int n)
 {
 	char *p = arena(stride * (size_t)n);
-	struct iovec v[500];
 	long rss = status("VmRSS:"), pte = status("VmPTE:");
 	double t;
 
-	for (int i = 0; i < n; i += 500) {
-		for (int k = 0; k < 500; k++)
-			v[k] = (struct iovec){p + (size_t)(i + k) * stride, guard};
-		if (syscall(SYS_process_madvise, SELF, v, 500, GUARD_INSTALL, 0) < 0)
-			return;
-	}
-	t = now_ns();
-	for (int i = 0; i < n; i++)
-		p[(size_t)(i + 1) * stride - 64] = 1;
-	t = now_ns() - t;
+	advise(p, stride, n, 0, guard, GUARD_INSTALL);
+	t = touch(p, stride, n);
 	printf("%d stacks of %zu KiB, one page touched: %.0f ns a touch; a stack: %.0f bytes of memory, %.0f of page tables\n", n,
-	       stride >> 10, t / n, (double)(status("VmRSS:") - rss) * 1024 / n, (double)(status("VmPTE:") - pte) * 1024 / n);
-	t = now_ns();
-	for (int i = 0; i < n; i += 500) {
-		for (int k = 0; k < 500; k++)
-			v[k] = (struct iovec){p + (size_t)(i + k) * stride + guard, stride - guard};
-		if (syscall(SYS_process_madvise, SELF, v, 500, MADV_DONTNEED, 0) < 0)
-			printf("DONTNEED: %s\n", strerror(errno));
-	}
-	t = now_ns() - t;
-	printf("  dropped: %.0f ns a stack; a stack: %.0f bytes of memory; guard %s\n", t / n,
+	       stride >> 10, t, (double)(status("VmRSS:") - rss) * 1024 / n, (double)(status("VmPTE:") - pte) * 1024 / n);
+	t = advise(p, stride, n, guard, stride, MADV_DONTNEED);
+	printf("  dropped: %.0f ns a stack; a stack: %.0f bytes of memory; guard %s\n", t,
 	       (double)(status("VmRSS:") - rss) * 1024 / n, readable(p) ? "GONE" : "still there");
-	t = now_ns();
-	for (int i = 0; i < n; i++)
-		p[(size_t)(i + 1) * stride - 64] = 1;
-	printf("  touched again: %.0f ns\n", (now_ns() - t) / n);
+	printf("  touched again: %.0f ns\n", touch(p, stride, n));
 	munmap(p, stride * (size_t)n);
 }
 
@@ -173,10 +207,10 @@ static double colours(int n, size_t step)
 	char *p = arena(stride * (size_t)n);
 	double best = 1e18;
 
-	for (int r = 0; r < 20; r++) {
+	for (int r = 0; r < 200; r++) {
 		double t = now_ns();
 
-		for (int k = 0; k < 200000 / n; k++)
+		for (int k = 0; k < 20000 / n; k++)
 			for (int i = 0; i < n; i++) {
 				volatile char *top = p + (size_t)(i + 1) * stride - (size_t)(i % 32) * step;
 
@@ -185,7 +219,7 @@ static double colours(int n, size_t step)
 				top[-192]++;
 				top[-256]++;
 			}
-		t = (now_ns() - t) / (200000 / n * n);
+		t = (now_ns() - t) / (20000 / n * n);
 		if (t < best)
 			best = t;
 	}
@@ -195,17 +229,13 @@ static double colours(int n, size_t step)
 
 int main(void)
 {
-	struct utsname u;
-
-	uname(&u);
-	printf("kernel: %s %s\n", u.release, u.machine);
 	guards(65536, PAGE, 51200, 1);
 	guards(65536, PAGE, 51200, 32);
 	guards(65536, PAGE, 51200, 512);
 	guards(262144, 4 * PAGE, 51200, 32);
 	prot_none();
-	memory(65536, PAGE, 100000);
-	memory(262144, 4 * PAGE, 100000);
+	memory(65536, PAGE, 102400);
+	memory(262144, 4 * PAGE, 102400);
 	locked();
 	for (int n = 4; n <= 512; n *= 2)
 		printf("%3d stacks in turn: %5.2f ns each with equal tops, %5.2f with 32 colours of 64 bytes\n", n, colours(n, 0),

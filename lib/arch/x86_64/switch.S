@@ -10,8 +10,8 @@
  *	goro__switch(), a C function, pushes the callee-saved registers and then does as arch_switch() does.
  *
  * Neither door is a call without its ret: the processor predicts returns with a stack of its own, and one entry
- * too many makes every ret up the resumed stack go wrong (measured: 13 to 40 ns per switch for callers 1 and 4
- * frames deep, against 3 to 6). The jump to the resume address is predicted by its history like any other.
+ * too many makes every ret up the resumed stack go wrong (14 ns a switch one frame deep, 41 to 46 four frames deep, against
+ * 3 to 7: benchmarks/results/2026-11-24-switch-returns.txt). The jump to the resume address is predicted by its history like any other.
  *
  *	the stack of a parked context			CFA: sp at arch_switch()
  *	|		...		|
