@@ -182,6 +182,19 @@ START_TEST(answers_to_one_read_leave_in_one_write)
 }
 END_TEST
 
+START_TEST(answers_leave_before_a_handler_may_sleep)
+{
+	static const char in[] = NEXT "GET /slow?ms=0 HTTP/1.1\r\n" H "\r\n" NEXT;
+	struct script s = { .in = in, .in_len = sizeof(in) - 1 };
+	struct script_server *server = script_server_new();
+
+	script_run(server, &s);
+	t_check_int(s.writes, ==, 2);
+	script_done(&s);
+	script_server_free(server);
+}
+END_TEST
+
 START_TEST(thousands_of_pipelined_requests_are_all_answered)
 {
 	static const char in[] = X4096(NEXT);
@@ -450,6 +463,7 @@ int main(void)
 	tcase_add_test(bytes, dates_are_right);
 	suite_add_tcase(s, bytes);
 	tcase_add_test(rest, answers_to_one_read_leave_in_one_write);
+	tcase_add_test(rest, answers_leave_before_a_handler_may_sleep);
 	tcase_add_test(rest, thousands_of_pipelined_requests_are_all_answered);
 	tcase_add_test(rest, byte_a_second_is_cut_at_the_request_deadline);
 	tcase_add_test(rest, slow_body_is_cut_at_the_same_deadline);

@@ -88,11 +88,12 @@ START_TEST(slow_answers_do_not_hold_up_others)
 	burn = dial(&s);
 	fd = dial(&s);
 	say(slow, "GET /slow?ms=700 HTTP/1.1\r\nHost: t\r\n\r\n");
-	say(burn, "GET /burn?ms=500 HTTP/1.1\r\nHost: t\r\n\r\n");
+	say(burn, "GET /burn?ms=1000 HTTP/1.1\r\nHost: t\r\n\r\n");
 	begin = now_ms();
 	for (i = 0; i < 20; i++)
 		t_check_int(ask(fd, GET_ROOT, buf, sizeof(buf)), ==, 200);
-	t_check(now_ms() - begin < 450, "20 requests took %lld ms", now_ms() - begin);
+	/* Measured by the CPU time that /burn gets, which a busy machine stretches as it stretches the rest. */
+	t_check(poll(&(struct pollfd){ burn, POLLIN, 0 }, 1, 0) == 0, "20 requests took %lld ms", now_ms() - begin);
 	t_check_int(hear(burn, buf, sizeof(buf)), ==, 200);
 	t_check_int(hear(slow, buf, sizeof(buf)), ==, 200);
 	t_check(now_ms() - begin >= 690, "a sleep of 700 ms took %lld ms", now_ms() - begin);
