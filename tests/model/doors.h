@@ -47,6 +47,7 @@ struct m {
 	void *p;
 	bool foreign;
 	uint32_t rand;
+	uint32_t id;
 	struct g g;
 };
 
