@@ -110,6 +110,7 @@ goro_sources += %D%/sema.c %D%/sema.h
 goro_sources += %D%/mutex.c
 goro_sources += %D%/group.c
 goro_sources += %D%/chan.c %D%/chan.h
+goro_sources += %D%/forget.c
 goro_sources += %D%/select.c %D%/select.h
 
 # -- 9 net and files
