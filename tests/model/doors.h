@@ -22,6 +22,8 @@
 #define LIB_M_H
 #define LIB_TLS_H
 #define LIB_STACK_H
+#define LIB_SPAWN_H
+#define goro__g_each(fn, arg) ((void)(fn), (void)(arg)) /* for the end of a run, which no model has */
 enum wait_reason {
 	WAIT_CHAN_SEND,
 	WAIT_CHAN_RECV,
@@ -34,12 +36,18 @@ enum wait_reason {
 };
 
 enum { G_FOREIGN = 1 };
+enum { G_WAITING = 3 };
 
 struct g {
-	uint8_t flags;
+	uint8_t flags, wait_reason;
+	uint32_t status;
+	void *sp;
 	uint32_t parked; /* by goro__park(), and nobody has made it ready yet */
 	uint32_t ready;
 	uint32_t token;
+	struct {
+		void *waiter, *selection;
+	} run;
 };
 
 struct m {
@@ -153,6 +161,18 @@ static inline void model_disarm(void)
 static inline struct g *goro__self(struct m *m)
 {
 	return m->curg;
+}
+
+static inline void goro__waits_at(struct g *g, void *waiter)
+{
+	(void)g;
+	(void)waiter;
+}
+
+static inline void goro__selects(struct g *g, void *selection)
+{
+	(void)g;
+	(void)selection;
 }
 
 __attribute__((unused)) static struct m *goro__park(struct m *m, struct lock *l, enum wait_reason why)
