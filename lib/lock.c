@@ -6,16 +6,20 @@
 #include "sys.h"
 #include "tls.h"
 
-#define SPINS 100 /* about 3 us of PAUSE: longer than any critical section whose holder runs */
+#define LOOKS 20	 /* with the pauses between them some microseconds: longer than any critical section whose holder runs */
+#define PAUSES_MAX 32 /* between two looks: each look takes the line away from the holder, who needs it to release */
 
 COLD void goro__lock_slow(struct lock *l)
 {
 	for (;;) {
-		for (int i = 0; i < SPINS; i++) {
+		for (int i = 0, pauses = 1; i < LOOKS; i++) {
 			/* [LOCK-1], as in goro__lock(). */
 			if (load_rlx(&l->v) == 0 && xchg_acq(&l->v, 1) == 0)
 				return;
-			arch_pause();
+			for (int k = 0; k < pauses; k++)
+				arch_pause();
+			if (pauses < PAUSES_MAX)
+				pauses *= 2;
 		}
 		sys_sched_yield();
 	}
