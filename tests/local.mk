@@ -2,12 +2,13 @@
 # tests/local.mk: `make check` runs everything in TESTS through tests/driver: each I/O program on both backends,
 # each libcheck check counted on its own. `make check-lint` and `make check-stress` run parts of it.
 #
-# A new program is two lines: its name, and what it links: T_API (the library as it is
-# installed, public headers only) or T_UNIT (the same sources with nothing hidden and with fault injection).
+# A new program is two lines: its name, and what it links: T_API (the library as it is installed, public headers
+# only) or T_UNIT (the same sources with nothing hidden and with fault injection; a third line for its flags).
 
 # What the programs of tests/api, tests/stress and tests/regress link, and those of tests/unit.
 T_API = %D%/api/libapi.la %D%/libt.la lib/libgoro.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
 T_UNIT = %D%/libt.la lib/libgoro-internal.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
+T_UNIT_CPPFLAGS = $(AM_CPPFLAGS) -DGORO_TESTING
 
 # The programs that `make check` and, longer, `make check-stress` run.
 t_programs =
@@ -21,42 +22,57 @@ t_once += %D%/httpd/check_http %D%/httpd/fuzz_http
 # unit: white-box, one per file of lib
 # ----------------------------------------------------------------------------------------------------
 t_programs += %D%/unit/check_arch
+%C%_unit_check_arch_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_arch_LDADD = $(T_UNIT) -lm
 t_programs += %D%/unit/check_args
+%C%_unit_check_args_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_args_LDADD = $(T_UNIT) -lm
 t_programs += %D%/unit/check_chan
+%C%_unit_check_chan_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_chan_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_cpu
+%C%_unit_check_cpu_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_cpu_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_epoll
+%C%_unit_check_epoll_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_epoll_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_fd
+%C%_unit_check_fd_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_fd_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_netpoll
+%C%_unit_check_netpoll_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_netpoll_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_op
+%C%_unit_check_op_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_op_LDADD = $(T_UNIT)
 if URING
 t_programs += %D%/unit/check_ring
+%C%_unit_check_ring_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_ring_LDADD = $(T_UNIT)
 endif
 t_programs += %D%/unit/check_group
+%C%_unit_check_group_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_group_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_mutex
+%C%_unit_check_mutex_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_mutex_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_pack
-%C%_unit_check_pack_CPPFLAGS = $(AM_CPPFLAGS) -DGORO_TESTING
+%C%_unit_check_pack_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_pack_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_probe
+%C%_unit_check_probe_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_probe_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_select
+%C%_unit_check_select_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_select_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_sema
+%C%_unit_check_sema_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_sema_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_timer
+%C%_unit_check_timer_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_timer_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_stack
-%C%_unit_check_stack_CPPFLAGS = $(AM_CPPFLAGS) -DGORO_TESTING
+%C%_unit_check_stack_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_stack_LDADD = $(T_UNIT)
 
 # ----------------------------------------------------------------------------------------------------
