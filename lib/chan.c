@@ -153,6 +153,7 @@ static NOINLINE int wait_listed(struct m *m, struct goro_chan *c, void *elem, bo
 	w.sel = NULL;
 	w.c = c;
 	w.sends = sends;
+	goro__waits_at(w.g, &w);
 	san_release(&w);
 	waitq_append(sends ? &c->sendq : &c->recvq, &w);
 	if (likely(deadline < 0))

@@ -127,6 +127,19 @@ static inline bool sel_take(struct sel *sel, uint32_t index)
 	return cas_ar(&sel->fired, &none, index);
 }
 
+/* The run has ended, and w's goroutine with it: nobody may meet w any more, not the next run and not goro_chan_free(). */
+static inline void goro__waiter_forget(struct waiter *w)
+{
+	struct goro_chan *c = w->c;
+
+	if (!w->listed)
+		return;
+	goro__lock(&c->lock);
+	if (w->listed)
+		waitq_remove(w->sends ? &c->sendq : &c->recvq, w);
+	goro__unlock(&c->lock);
+}
+
 /* Takes the first waiter that may still be served off the list: who gets one must finish it and wake its goroutine. */
 static inline struct waiter *waitq_take(struct waitq *q)
 {
@@ -261,6 +274,11 @@ static inline bool chan_empty(struct goro_chan *c)
 {
 	return c->cap == 0 ? load_acq(&c->sendq.first) == NULL : load_acq(&c->count) == 0;
 }
+
+/* At the end of a run: the waiters of the select s, and those of all goroutines, are taken off their channels. */
+struct selection;
+void goro__select_forget(struct selection *s);
+void goro__chan_forget(void);
 
 /* Waits for what never comes: -ETIMEDOUT, or -EAGAIN for GORO_NOW. */
 GORO_PARKS int goro__wait_in_vain(enum wait_reason why, int64_t deadline);

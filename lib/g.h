@@ -89,7 +89,9 @@ struct g {
 		uint64_t arg[8]; /* register images, valid until the first run */
 		struct {
 			void *defers, *panics, *context, *locals; /* of later layers; zeroed at the first run */
-			uint64_t spare[4];
+			void *waiter;	 /* its waiter in a channel's list; valid while it waits there */
+			void *selection; /* its select while it waits, else NULL */
+			uint64_t spare[2];
 		} run;
 	};
 	char name[G_NAME_MAX + 1];

@@ -64,4 +64,15 @@ static inline struct g *goro__self(struct m *m)
 	return m->curg;
 }
 
+/* For the end of a run, see forget.c: where g is listed by a channel; and its select, NULL once that has ended. */
+static inline void goro__waits_at(struct g *g, void *waiter)
+{
+	g->run.waiter = waiter;
+}
+
+static inline void goro__selects(struct g *g, void *selection)
+{
+	g->run.selection = selection;
+}
+
 #endif

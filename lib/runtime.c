@@ -270,6 +270,7 @@ static void tear_down(void)
 	}
 	goro__netpoll_done();
 	goro__sema_forget();
+	goro__chan_forget();
 	for (m = sched->allm; m; m = next) {
 		next = m->all_link;
 		m->link = m_memory;

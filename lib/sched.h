@@ -139,8 +139,9 @@ extern uint32_t goro__sysmon_asleep; /* atomic */
 void goro__signals_init(void);
 void goro__signals_fini(void);
 
-/* sema.c: the goroutines that slept on addresses are gone */
+/* sema.c, chan.c: the goroutines that slept on addresses and on channels are gone */
 void goro__sema_forget(void);
+void goro__chan_forget(void);
 
 /* dump.c */
 void goro__dump_all(int fd, bool all) SIGSAFE;

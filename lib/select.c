@@ -170,12 +170,15 @@ static void list_all(struct m *m, struct selection *s)
 {
 	s->sel.fired = 0;
 	s->sel.done = 0;
+	goro__selects(goro__self(m), s);
 	for (unsigned i = 0; i < s->n; i++) {
 		struct goro_case *k = &s->cases[i];
 		struct waiter *w = &s->places[i].w;
 
-		if (!is_live(k))
+		if (!is_live(k)) {
+			w->listed = false;
 			continue;
+		}
 		w->elem = k->elem;
 		w->g = goro__self(m);
 		w->sel = &s->sel;
@@ -200,6 +203,12 @@ static void unlist_all(struct selection *s)
 			waitq_remove(w->sends ? &k->chan->sendq : &k->chan->recvq, w);
 		goro__unlock(&k->chan->lock);
 	}
+}
+
+void goro__select_forget(struct selection *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		goro__waiter_forget(&s->places[i].w);
 }
 
 /* Pass 3: waits until a waker has done a case, or the deadline has passed and no waker was there first. */
@@ -254,6 +263,7 @@ static GORO_PARKS struct m *select_all(struct m *m, struct selection *s, int *re
 	list_all(m, s);
 	unlock_all_but(s, NULL);
 	m = await(m, s);
+	goro__selects(goro__self(m), NULL);
 	unlist_all(s);
 	if (s->sel.fired == SEL_EXPIRED) {
 		*ret_index = -ETIMEDOUT;
