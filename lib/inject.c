@@ -152,7 +152,7 @@ static void take_share(struct glist *ret, uint32_t max)
 	note_length();
 }
 
-struct g *goro__inject_take(struct p *p, uint32_t max)
+struct g *goro__inject_take(struct p *p, uint32_t max, uint32_t max_packed)
 {
 	struct glist l = { NULL, NULL, 0 };
 	struct pack *k = NULL;
@@ -162,13 +162,13 @@ struct g *goro__inject_take(struct p *p, uint32_t max)
 		return NULL;
 	goro__lock(&sched->lock);
 	sched->packs_turn = !sched->packs_turn;
-	if (sched->packs.n && (sched->packs_turn || sched->global.n == 0))
+	if (max_packed && sched->packs.n && (sched->packs_turn || sched->global.n == 0))
 		k = take_pack();
 	else if (sched->global.n)
 		take_share(&l, max);
 	goro__unlock(&sched->lock);
 	if (k)
-		return unpack(p, k, max);
+		return unpack(p, k, max_packed);
 	for (g = l.n ? l.first->next : NULL; l.n > 1; l.n--) {
 		struct g *next = g->next;
 

@@ -55,6 +55,7 @@ struct p {
 	uint64_t look_ticks;	/* atomic: arch_ticks() of the last look */
 	uint32_t grain;		/* atomic: ticks per dispatch between the last two looks; UINT32_MAX: not known */
 	uint64_t steal_after;	/* arch_ticks() before which this P does not steal: what it stole was too fine */
+	uint64_t last_oldest;	/* arch_ticks() when the oldest new goroutine was last taken out of turn */
 	uint64_t last_poll;	/* arch_ticks() of the last look at the backend */
 	uint32_t spawn_note;	/* spawns; every 32nd looks at the backlog */
 	uint32_t claimed;	/* atomic: a waker took our idle bit and is about to wake us */

@@ -249,6 +249,7 @@ static void init_sched(const struct goro_config *cfg)
 	sched->nprocs = cfg->maxprocs;
 	sched->slice_ns = (int64_t)cfg->slice_ns;
 	sched->stk_cls = (uint8_t)goro__stack_class(cfg->stack_size);
+	sched->oldest_ticks = goro__ticks_per_us * 1000;
 	sched->poll_ticks = env_us("GORO_POLL_US", 20);
 	sched->backlog_ticks = env_us("GORO_BACKLOG_US", 50);
 	sched->fine_ticks = goro__ticks_per_us * 3 / 10;

@@ -19,6 +19,7 @@ struct scheduler {
 	uint32_t running;	/* atomic: goro_run() is active */
 	int64_t slice_ns;
 	uint8_t stk_cls;	/* class of a goroutine's stack if it asks for none */
+	uint64_t oldest_ticks;	/* least time between two oldest new goroutines that run out of turn */
 	uint64_t poll_ticks;	/* least time between two looks at the backend of a busy P */
 	uint64_t backlog_ticks; /* age of a backlog at which another P is woken */
 	uint64_t fine_ticks;	/* a dispatch that takes less is not worth being stolen */
@@ -75,7 +76,8 @@ int goro__poll_own(struct m *m, struct p *p, int64_t deadline) ON_G0; /* netpoll
 void goro__inject(struct g *g);		/* and wakes somebody if need be */
 void goro__inject_list(struct glist *l);
 void goro__inject_surplus(struct p *p, struct g **v, uint32_t n); /* that p gets to itself: wakes nobody */
-struct g *goro__inject_take(struct p *p, uint32_t max); /* moves a fair share to p, returns the first */
+/* Moves a fair share of the list, at most max, or at most max_packed goroutines of a pack to p; returns the first. */
+struct g *goro__inject_take(struct p *p, uint32_t max, uint32_t max_packed);
 
 /* idle.c */
 void goro__wake_one(void);
