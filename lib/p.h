@@ -36,6 +36,7 @@ enum {
 	ATT_WORLD = 4,	/* somebody stops the world */
 	ATT_PROCS = 8,	/* maxprocs changed */
 	ATT_TRIM = 16,	/* give surplus stacks back */
+	ATT_LOOK = 32,	/* timers or I/O have waited for a millisecond */
 };
 
 struct p {

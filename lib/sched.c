@@ -21,6 +21,9 @@
  * a bounded multiple of what a queue would let it wait. More often is dear: each may be the root of a tree, and then it is breadth, not
  * depth, that grows: at every second look, 122 dispatches, a tree of a million kept 5,000 stacks alive instead of 300.
  *
+ * A look comes by count, and a dispatch may be long. So sysmon asks for one (ATT_LOOK) at the next switch of a P that has not looked for a
+ * millisecond while its timers are due or I/O waits.
+ *
  * Invariants:
  *   I1 a goroutine is on at most one queue, or running, or owned by its waiter's list.
  *   I2 only the M that holds a P pushes to its local queues, pops its newq, or touches its timers' callbacks and its backend.
@@ -102,6 +105,17 @@ static void end_slice(struct p *p)
 	bump(&p->slice_tick);
 }
 
+/* Submits and takes completions on m's own P, waiting or not. */
+int goro__poll_own(struct m *m, struct p *p, int64_t deadline)
+{
+	int n;
+
+	bias_enter(&p->io_bias);
+	n = goro__netpoll->poll(m, p, deadline);
+	bias_leave(&p->io_bias);
+	return n;
+}
+
 /* Reacts to what others asked of p. Returns false if the M must stop running goroutines. */
 static bool attend(struct m *m, struct p *p)
 {
@@ -115,6 +129,8 @@ static bool attend(struct m *m, struct p *p)
 	}
 	if (att & ATT_SLICE)
 		end_slice(p);
+	if ((att & ATT_LOOK) && goro__netpoll->pending(p))
+		goro__poll_own(m, p, GORO_NOW);
 	if (att & ATT_TRIM)
 		goro__stack_cache_trim(&p->stk);
 	if (att & ATT_PROCS) {
@@ -140,17 +156,6 @@ static struct g *take_local(struct p *p)
 	}
 	bias_leave(&p->q.bias);
 	return g;
-}
-
-/* Submits and takes completions on m's own P, waiting or not. */
-int goro__poll_own(struct m *m, struct p *p, int64_t deadline)
-{
-	int n;
-
-	bias_enter(&p->io_bias);
-	n = goro__netpoll->poll(m, p, deadline);
-	bias_leave(&p->io_bias);
-	return n;
 }
 
 /* Every LOOK_EVERY dispatches: what the fast path never looks at. */

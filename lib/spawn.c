@@ -478,6 +478,7 @@ static bool next_g(struct m *m)
 		next->stk = g->stk;
 		g->stk.w = 0;
 		set_running(m, p, next);
+		arch_fpenv_reset();
 		g_free(p, g);
 		return true;
 	}

@@ -6,7 +6,8 @@
  *   - has its slice_tick stood still for a whole slice? Then ATT_SLICE: the pair that keeps waking each other waits its turn.
  *   - does somebody wait there although another P is idle, and has it not switched since the last tick? Then an idle P is woken: its
  *     goroutine computes, and the others need not wait for it.
- * The tick is FAST while some Ps are busy and some idle, SLOW while all are busy, and there is none after QUIET ticks during which all
+ *   - are its timers due, or is there I/O to submit or take, and has it not looked for a millisecond? Then it is asked to at its next switch.
+ * The tick is FAST while some Ps are busy and some idle, and for a while after a P was found that had overlooked something; SLOW while all are busy, and there is none after QUIET ticks during which all
  * were idle: sysmon then sleeps until an M that stops being idle pokes it [SYSMON-1], [SYSMON-2]. On the way it has
  * the surplus stacks trimmed. So an idle process costs nothing.
  *
@@ -30,6 +31,7 @@
 
 #define FAST (GORO_MILLISECOND)
 #define SLOW (10 * GORO_MILLISECOND)
+#define HURRY 100		/* FAST ticks after a P was found that had overlooked something */
 #define QUIET 5			/* all-idle ticks before it sleeps */
 #define TRIM_AFTER (2 * GORO_SECOND) /* of idleness */
 
@@ -41,6 +43,7 @@ static struct {
 	uint32_t stop;	/* atomic */
 	uint32_t dump;	/* atomic: SIGQUIT came */
 	bool running;
+	int hurry;	/* FAST ticks to come: a P was found that had overlooked something */
 	struct {
 		uint32_t slice_tick;
 		uint64_t switches;
@@ -69,6 +72,11 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 	bool waiting = runqs_any(&p->q) ||
 		       load_rlx(&p->timers.first) <= now || goro__netpoll->overdue(p);
 
+	if ((load_rlx(&p->timers.first) <= now || goro__netpoll->overdue(p)) &&
+	    arch_ticks() - load_rlx(&p->look_ticks) > 1000 * goro__ticks_per_us) {
+		or_seq(&p->attention, ATT_LOOK);
+		mon.hurry = HURRY;
+	}
 	if (idle_ps && waiting && sw == mon.seen[i].switches)
 		goro__wake_one();
 	mon.seen[i].switches = sw;
@@ -147,7 +155,8 @@ static void *main_loop(void *arg)
 			continue;
 		}
 		nidle = load_rlx(&sched->nidle);
-		goro__futex_wait(&mon.word, w, now + (nidle && nidle < load_rlx(&sched->nprocs) ? FAST : SLOW));
+		goro__futex_wait(&mon.word, w, now + ((nidle && nidle < load_rlx(&sched->nprocs)) || mon.hurry > 0 ? FAST : SLOW));
+		mon.hurry -= mon.hurry > 0;
 	}
 	return NULL;
 }

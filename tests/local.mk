@@ -174,6 +174,8 @@ t_stress += %D%/stress/stress_select
 # ----------------------------------------------------------------------------------------------------
 # regress: one per bug, opening with what went wrong
 # ----------------------------------------------------------------------------------------------------
+t_programs += %D%/regress/check_rounding
+%C%_regress_check_rounding_LDADD = $(T_API) -lm
 t_programs += %D%/regress/check_restart
 %C%_regress_check_restart_LDADD = $(T_API)
 
