@@ -190,11 +190,12 @@ def cpu(key):
     return first_line("/proc/cpuinfo", rf"^{key}\s*: (.*)")
 
 
-def header(places):
-    """The machine and the build, without names of hosts or folders."""
+def header(places, commit=None):
+    """The machine and the build, without names of hosts or folders. commit: what was built, if not this source tree."""
     uname = os.uname()
-    commit = output("git", "rev-parse", "--short=12", "HEAD")
-    if output("git", "status", "--porcelain", "--untracked-files=no", "--", "../lib", "../include", "."):
+    built_elsewhere = commit is not None
+    commit = commit or output("git", "rev-parse", "--short=12", "HEAD")
+    if not built_elsewhere and output("git", "status", "--porcelain", "-uno", "--", "../lib", "../include", "."):
         commit += " and uncommitted changes"
     configure = first_line(os.path.join(places.build, "config.log"), r"^  \$ \S*configure(.*)")
     governor = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "(.+)")
