@@ -20,6 +20,8 @@
  *   I4 who finds work while he was the last to spin, and sees that more is queued globally, wakes the next one.
  *   I5 a waker claims a P by clearing its bit; only who cleared it wakes. The claim carries a spinning M's count. A sleeper that
  *	wakes for another reason and finds its bit gone waits for its claimer's notification: a few instructions away.
+ *   I6 an M that was woken to look, and finds that its P went offline meanwhile, runs nothing. Injectors have left it to him (I3), so he
+ *	passes the task on: after he has stopped spinning, if the global queue is not empty, he wakes another.
  *
  * Backlog. Waking a thread on another CPU costs its waker 6 to 8 us and takes 25 to 60 us here, a hundred times what a short goroutine
  * runs. So a spawn or a ready wakes nobody at once; when work has waited on a P for backlog_ticks (50 us), or sysmon finds a
@@ -121,19 +123,20 @@ bool goro__spin_begin(struct m *m)
 	return true;
 }
 
-/* m, or a waker that found nobody to wake, counts as spinning no longer. */
-void goro__spin_end(struct m *m, bool found)
+/* m, or a waker that found nobody to wake, counts as spinning no longer: whether it did. */
+bool goro__spin_end(struct m *m, bool found)
 {
 	uint32_t left;
 
 	if (m) {
 		if (!m->spinning)
-			return;
+			return false;
 		m->spinning = false;
 	}
 	left = add_seq(&sched->nspinning, -1u); /* [IDLE-3] seq_cst: before the look at the queues that follows */
 	if (left == 0 && (found || !m) && load_seq(&sched->nglobal) != 0)
 		goro__wake_one();
+	return true;
 }
 
 /* May p take from q? Not what q itself gets done sooner than the cache lines of it would travel. Any thread; a hint. */
@@ -203,7 +206,8 @@ void goro__idle(struct m *m, struct p *p, int64_t deadline)
 		or_seq(mask, bit);
 	}
 	fence_seq(); /* [IDLE-1] pairs with [IDLE-2] in inject.c. Without it both sides may miss each other */
-	goro__spin_end(m, false);
+	if (goro__spin_end(m, false) && p->offline && load_seq(&sched->nglobal) != 0)
+		goro__wake_one(); /* I6 */
 	if (!must_stay(p)) {
 		bump(&p->sleeps);
 		if (poll)

@@ -84,7 +84,7 @@ void goro__wake_one(void);
 void goro__wake_p(struct p *p);
 void goro__idle(struct m *m, struct p *p, int64_t deadline) ON_G0;
 bool goro__spin_begin(struct m *m);
-void goro__spin_end(struct m *m, bool found);
+bool goro__spin_end(struct m *m, bool found);
 void goro__backlog(struct p *p);
 bool goro__worth_stealing(struct p *p, struct p *q, uint64_t now);
 bool goro__claim_idle(struct p *p);

@@ -59,7 +59,7 @@ static void goro__inject_model(struct g *g)
 	make_runnable(g);
 }
 #define goro__inject(g) goro__inject_model(g)
-#define goro__inject_quiet(l) ((void)(l))
+#define goro__inject_surplus(p, v, n) ((void)(p), (void)(v), (void)(n))
 #define goro__backlog_note(p) ((void)(p))
 #define goro__san_detach(g) ((void)(g))
 #define goro__g_free(m, g) ((void)(g))
