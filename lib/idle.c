@@ -71,7 +71,7 @@ void goro__wake_p(struct p *p)
 
 static struct p *claim_any(void)
 {
-	uint32_t n = load_rlx(&sched->nps);
+	uint32_t n = load_acq(&sched->nps);
 
 	for (uint32_t w = 0; w * 64 < n; w++) {
 		uint64_t bits = load_seq(&sched->idle_mask[w]);
@@ -173,7 +173,7 @@ COLD void goro__backlog(struct p *p)
 /* Is there anything that this M should look at instead of sleeping? After the bit is set and the fence. */
 static bool must_stay(struct p *p)
 {
-	uint32_t n = load_rlx(&sched->nps);
+	uint32_t n = load_acq(&sched->nps);
 
 	if (load_seq(&p->attention) != 0)
 		return true;

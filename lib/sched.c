@@ -256,7 +256,7 @@ static bool look_after(struct m *m, struct p *q, uint64_t now_ticks)
 static struct g *spin(struct m *m, struct p *p)
 {
 	uint64_t t0 = arch_ticks();
-	uint32_t n = load_rlx(&sched->nps);
+	uint32_t n = load_acq(&sched->nps);
 	bool last = false;
 	struct g *g;
 
