@@ -39,6 +39,7 @@ struct m {
 	bool spinning;		/* counted in sched.nspinning */
 	bool joined;		/* its thread has been joined; goro_run() only */
 	struct g *post_g;
+	struct g *fresh;	/* for g0 to start: see switch_to() */
 	struct lock *post_lock;
 	void *g0_sp;		/* the scheduler's context while a goroutine runs */
 	uint32_t rand;

@@ -348,8 +348,9 @@ void goro__schedule(struct m *m)
 			if (!m->p)
 				return;
 		}
-		g = goro__find_runnable(m);
-		if (!g)
+		g = m->fresh;
+		m->fresh = NULL;
+		if (!g && !(g = goro__find_runnable(m)))
 			return;
 		dispatch(m, g);
 	}

@@ -55,15 +55,22 @@ static inline struct m *switch_to(struct m *m, struct g *g, struct g *next)
 			m = arch_switch(&g->sp, next->sp, m);
 			goto resumed;
 		}
-		if (next->stk.w != 0 || likely(stk_get(&p->stk, next->stk_cls, &next->stk) == 0)) {
+		/*
+		 * A new stack costs page faults, and now and then the carving of more. Not with a lock held that the next context
+		 * is to release: g0 does that first.
+		 */
+		if (m->post == POST_UNLOCK) {
+			m->fresh = next;
+		} else if (next->stk.w != 0 || likely(stk_get(&p->stk, next->stk_cls, &next->stk) == 0)) {
 			if (unlikely(goro__san))
 				goro__san_attach(next);
 			set_running(m, p, next);
 			san_leave(m, g, next);
 			m = arch_switch_fresh(&g->sp, goro__g_top(next), goro__g_main, m);
 			goto resumed;
+		} else {
+			push_tail(p, next);
 		}
-		push_tail(p, next);
 	}
 	m->curg = NULL;
 	san_leave(m, g, NULL);
