@@ -36,6 +36,8 @@
  * Rejected: a wake-up for every ready when a P is idle (Go): 25 % slower on two Ps than on one here, with its thieves spinning;
  * giving up the P when idle: someone else would have to watch its ring and its timers.
  */
+#include <goro/time.h>
+
 #include "clock.h"
 #include "futex.h"
 #include "netpoll.h"
@@ -190,6 +192,17 @@ static bool must_stay(struct p *p)
 	return false;
 }
 
+/*
+ * Sleeps in the backend's poll. The look at p->idle is under the bias: somebody else who polled p before us may have taken the event
+ * that goro__wake_p() sent, and then p->idle says so; one that is sent after this look is still there for us.
+ */
+static void sleep_in_poll(struct m *m, struct p *p, int64_t deadline)
+{
+	bias_enter(&p->io_bias);
+	goro__netpoll->poll(m, p, load_acq(&p->idle) == P_PARKED_POLL ? deadline : GORO_NOW);
+	bias_leave(&p->io_bias);
+}
+
 /* m sleeps until the deadline (ns, negative: none) or until something wakes p; the caller then looks at everything again. */
 void goro__idle(struct m *m, struct p *p, int64_t deadline)
 {
@@ -211,7 +224,7 @@ void goro__idle(struct m *m, struct p *p, int64_t deadline)
 	if (!must_stay(p)) {
 		bump(&p->sleeps);
 		if (poll)
-			goro__poll_own(m, p, deadline);
+			sleep_in_poll(m, p, deadline);
 		else
 			while (load_acq(&p->idle) == P_PARKED_FUTEX)
 				if (goro__futex_wait(&p->idle, P_PARKED_FUTEX, deadline) != 0)
