@@ -104,12 +104,16 @@ static void ask(struct shop *s, struct goro_chan *answer, uint64_t question)
 {
 	struct job j = { question, answer };
 	uint64_t a = 0;
+	int ret;
 	struct goro_case cases[] = { { s->jobs, GORO_SEND, 0, &j }, { NULL, GORO_RECV, 0, NULL } };
 
 	t_check_int(goro_select(cases, 2, GORO_FOREVER), ==, 0);
 	__atomic_add_fetch(&s->asked, 1, __ATOMIC_RELAXED);
 	cases[0] = (struct goro_case){ answer, GORO_RECV, 0, &a };
-	t_check_int(goro_select(cases, 1, goro_after(API_PATIENCE * GORO_MILLISECOND)), ==, 0);
+	ret = goro_select(cases, 1, goro_after(API_PATIENCE * GORO_MILLISECOND));
+	if (ret != 0)
+		goro_dump(STDERR_FILENO);
+	t_check_int(ret, ==, 0);
 	t_check(cases[0].ret == 1 && a == answer_to(question));
 	__atomic_add_fetch(&s->answered, 1, __ATOMIC_RELAXED);
 }
