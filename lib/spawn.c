@@ -3,7 +3,7 @@
  * spawn.c: making goroutines, running them, ending them.
  *
  * Records. A struct g comes from a slab: chunks of 2 MiB (the first one smaller), on huge pages where the kernel gives them, since a
- * million spawned goroutines touch 192 MB of records, and a fault per 4 KiB (2.7 us here) would cost each of them 130 ns. Each P
+ * million goroutines that have run and are parked touch 192 MB of records (those that have not run are packed, see pack.c), and a fault per 4 KiB (2.7 us here) would cost each of them 130 ns. Each P
  * keeps a free list, last in first out, and exchanges batches with the global pool. Chunks stay until the runtime ends.
  *
  * Stacks. A record is all that a spawn makes. The stack is attached when the goroutine is first dispatched, and when it ends and the next
