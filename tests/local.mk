@@ -80,7 +80,7 @@ t_programs += %D%/unit/check_stack
 # ----------------------------------------------------------------------------------------------------
 # model: all interleavings of a lock-free part, at a small size
 # ----------------------------------------------------------------------------------------------------
-T_MODEL = %D%/model/libmodel.la %D%/libt.la lib/libgoro.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
+T_MODEL = %D%/model/libmodel.la %D%/libt.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
 t_programs += %D%/model/model_chan
 %C%_model_model_chan_LDADD = $(T_MODEL)
 t_programs += %D%/model/model_group
@@ -209,7 +209,7 @@ t_scripts += $(t_scripts_httpd)
 # ----------------------------------------------------------------------------------------------------
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libt.la
-%C%_libt_la_SOURCES = %D%/t.c %D%/t.h
+%C%_libt_la_SOURCES = %D%/t.c %D%/t.h %D%/t_wait.c
 check_LTLIBRARIES += %D%/api/libapi.la
 %C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h
 check_LTLIBRARIES += %D%/model/libmodel.la

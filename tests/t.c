@@ -11,7 +11,6 @@
 #include "t.h"
 
 #include <goro/debug.h>
-#include <goro/time.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,13 +21,15 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Weak: a model program has the files under test alone, and no runtime. */
+#pragma weak goro_dump
+
 #undef tcase_create
 #undef tcase_set_timeout
 
 #define MAX_TCASES 32
 #define GRACE 20.0	     /* seconds that libcheck waits longer than the watchdog */
 #define DUMP_SECONDS 10	     /* for goro_dump() itself: the runtime may be what hangs */
-#define POLL_NS 200000
 
 static struct {
 	TCase *tc;
@@ -39,7 +40,7 @@ static unsigned ntcases;
 static bool in_test;		/* between a fixture's setup and teardown */
 static unsigned armed;		/* number of the watchdog that may bite; atomic */
 
-static double multiplier(void)
+double t_multiplier(void)
 {
 	const char *s = getenv("CK_TIMEOUT_MULTIPLIER");
 	double m = s ? atof(s) : 1;
@@ -69,7 +70,8 @@ static void *watchdog(void *arg)
 	fflush(NULL);
 	signal(SIGALRM, SIG_DFL);
 	alarm(DUMP_SECONDS);
-	goro_dump(STDERR_FILENO);
+	if (goro_dump)
+		goro_dump(STDERR_FILENO);
 	abort();
 }
 
@@ -84,7 +86,7 @@ static void arm(unsigned i)
 	if (!w)
 		abort();
 	w->number = ++last;
-	w->limit = tcases[i].limit * multiplier();
+	w->limit = tcases[i].limit * t_multiplier();
 	__atomic_store_n(&armed, w->number, __ATOMIC_RELEASE);
 	in_test = true;
 
@@ -181,20 +183,7 @@ void t_skip(const char *func, const char *fmt, ...)
 }
 
 /* ---------------------------------------------------------------------------------------------------- */
-/* Waiting, seeds, main */
-
-int64_t t_wait_begin(int ms)
-{
-	return goro_now() + (int64_t)((double)ms * 1e6 * multiplier());
-}
-
-bool t_wait_more(int64_t end)
-{
-	if (goro_now() >= end)
-		return false;
-	goro_sleep(POLL_NS);
-	return true;
-}
+/* Seeds, main */
 
 static uint64_t seed; /* set by t_main(), before the fork: one seed for the whole program */
 static pthread_once_t seed_once = PTHREAD_ONCE_INIT;

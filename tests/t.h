@@ -96,6 +96,7 @@ void t_fail(const char *file, int line, const char *what, const char *fmt, ...) 
 void t_skip(const char *func, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
 int64_t t_wait_begin(int ms);
 bool t_wait_more(int64_t end);
+double t_multiplier(void); /* CK_TIMEOUT_MULTIPLIER */
 TCase *t_tcase_create(const char *name);
 void t_tcase_set_timeout(TCase *tc, double seconds);
 
