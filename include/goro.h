@@ -20,6 +20,7 @@
 #include <goro/select.h>
 #include <goro/net.h>
 #include <goro/file.h>
+#include <goro/preempt.h>
 #include <goro/debug.h>
 
 #endif

@@ -18,6 +18,7 @@
  * ON_G0: runs on a worker's scheduler stack. SIGSAFE: may run in a signal handler.
  */
 #define ON_G0
+#define NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined")))
 #define SIGSAFE
 
 #ifdef GORO_DEBUG

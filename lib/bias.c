@@ -39,6 +39,13 @@ void goro__bias_setup(void)
 	store_rlx(&goro__have_membarrier, goro__probe(FEAT_MEMBARRIER));
 }
 
+#ifdef SYS_membarrier
+void goro__membarrier(void)
+{
+	MEMBARRIER();
+}
+#endif
+
 void goro__bias_init(struct bias *b)
 {
 	b->inside = b->claim = 0;

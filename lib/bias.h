@@ -25,6 +25,7 @@ struct bias {
 /* Constant after goro__bias_setup(): membarrier() works, so the owner needs no fence of his own. */
 extern uint32_t goro__have_membarrier;
 void goro__bias_setup(void);
+void goro__membarrier(void); /* a fence on every CPU that runs a thread of ours; only if goro__have_membarrier */
 void goro__bias_init(struct bias *b);
 void goro__bias_wait(struct bias *b);
 

@@ -1,91 +1,61 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blocking.c: Ms without a P.
+ * blocking.c: calls that block the thread in the kernel, announced.
  *
- * A goroutine that is about to block in the kernel keeps its M and gives the P to another: a spare M, or a new thread. When it comes
- * back it has no P. It puts itself on the global queue, from where any P takes it, and its M joins the spare ones. A P
- * always has an M, so what is in flight on its ring and in its timer heap is looked after.
+ * A goroutine that is about to block gives its P away at once if anybody waits for it, or if there is I/O or a timer that somebody must look
+ * after. Else it keeps the P, and says so: LOOK_ANNOUNCED in m->look. Then sysmon takes it as soon as somebody wants it, without asking
+ * whether the thread is really blocked; whoever queues work and finds no idle P wakes sysmon for it. So a short call that nobody waits
+ * for costs no switch of threads.
  *
- * Protocol of the spare list: an M enters it under sched.lock and sleeps on its futex word; who takes it off the list sets nextp
- * [SPARE-1] and wakes it; it is its P's owner from then on. A spare M that sees the runtime stop leaves.
- *
- * An M never exits while the runtime runs: requests that its thread submitted to a ring would fail with -ECANCELED (rule R1).
+ * In between the thread counts as outside of the runtime. The next entry, usually the end of the call, finds out what became of the P (preempt.c). If
+ * it is gone, goro_blocking() and the library's own calls put the goroutine on the global queue, from where any P takes it, and
+ * their M joins the spare ones. goro_block_exit() must not move to another thread: it waits for a P where it is.
  */
 #include "blocking.h"
 
-#include <errno.h>
+#include <goro/preempt.h>
 #include <goro/runtime.h>
 
-#include "fatal.h"
-#include "futex.h"
+#include "leave.h"
+#include "netpoll.h"
 #include "switch.h"
 
-/* Gives the ownerless p to a spare M, or to a new one. User context: may call malloc by pthread_create(). */
-void goro__p_handoff(struct p *p)
+static bool p_is_wanted(struct p *p)
 {
-	struct m *m;
-
-	goro__lock(&sched->lock);
-	m = sched->spare;
-	if (m)
-		sched->spare = m->link;
-	goro__unlock(&sched->lock);
-	if (!m) {
-		if (goro__m_start(p) != 0)
-			goro__throw("cannot make a thread");
-		return;
-	}
-	/* [SPARE-1] release: pairs with [SPARE-2]. Without it the M may see the P before its last owner's writes. */
-	store_rel(&m->nextp, p);
-	store_rel(&m->futex, 1);
-	goro__futex_wake(&m->futex, 1);
+	return goro__others_wait(p) || load_rlx(&sched->nhogs) != 0 || goro__netpoll->pending(p) ||
+	       load_rlx(&p->timers.first) != INT64_MAX;
 }
 
-/* On g0 of an M without a P: waits for one. Returns with m->p set, or without when the runtime stops. */
-void goro__m_spare(struct m *m)
-{
-	struct p *p;
-
-	goro__lock(&sched->lock);
-	store_rlx(&m->futex, 0);
-	m->link = sched->spare;
-	sched->spare = m;
-	goro__unlock(&sched->lock);
-	while (load_acq(&m->futex) == 0) {
-		if (load_acq(&sched->stopping))
-			return;
-		goro__futex_wait(&m->futex, 0, -1);
-	}
-	p = load_acq(&m->nextp); /* [SPARE-2] acquire */
-	store_rlx(&m->nextp, NULL);
-	if (p) {
-		m->p = p;
-		p->m = m;
-	}
-}
-
+/* Ends the caller's stay in the runtime. */
 void goro__block_begin(struct m *m, enum wait_reason why)
 {
 	struct p *p = m->p;
 	struct g *g = m->curg;
 
-	if (m->foreign)
-		return;
-	g->wait_reason = (uint8_t)why;
-	g->wait_since = load_rlx(&sched->coarse_now);
-	store_rlx(&g->status, G_BLOCKED);
-	bump(&p->handoffs);
-	m->p = NULL;
-	p->m = NULL;
-	goro__p_handoff(p);
+	if (!m->foreign && !(load_rlx(&m->look) & LOOK_ANNOUNCED)) {
+		g->wait_reason = (uint8_t)why;
+		g->wait_since = load_rlx(&sched->coarse_now);
+		store_rlx(&g->status, G_BLOCKED);
+		or_seq(&m->look, LOOK_ANNOUNCED);
+		if (p_is_wanted(p) && goro__p_release(m))
+			add_rlx(&p->handoffs, 1);
+		else
+			add_seq(&sched->nkept, 1);
+	}
+	rt_exit(m);
 }
 
-struct m *goro__block_end(struct m *m)
+struct m *goro__p_regain(struct m *m)
 {
 	struct g *g = m->curg;
 
-	if (m->foreign)
+	if (m->foreign || m->p)
 		return m;
+	if (m->boundg) {
+		goro__stop_here(m);
+		return m;
+	}
+	store_rlx(&m->look, 0);
 	store_rlx(&g->status, G_RUNNABLE);
 	m->post = POST_INJECT;
 	m->post_g = g;
@@ -96,6 +66,18 @@ struct m *goro__block_end(struct m *m)
 	return m;
 }
 
+/* Back in the runtime, with a P, on whatever thread. */
+struct m *goro__block_end(void)
+{
+	struct m *m = goro__tls_m();
+
+	if (!m || m->foreign || !(load_rlx(&m->look) & LOOK_ANNOUNCED) || m->boundg || load_acq(&sched->stopping))
+		return rt_enter();
+	store_rlx(&m->in_runtime, m->in_runtime + 1);
+	compiler_barrier(); /* [RETAKE-1] */
+	return goro__end_announced(m) ? m : goro__p_regain(m);
+}
+
 void *goro_blocking(void *(*fn)(void *arg), void *arg)
 {
 	struct m *m = rt_enter();
@@ -103,7 +85,26 @@ void *goro_blocking(void *(*fn)(void *arg), void *arg)
 
 	goro__block_begin(m, WAIT_BLOCKING);
 	r = fn(arg);
-	m = goro__block_end(m);
+	m = goro__block_end();
 	rt_exit(m);
 	return r;
+}
+
+void goro_block_enter(void)
+{
+	struct m *m = goro__tls_m();
+
+	if (!m || m->foreign || (load_rlx(&m->look) & LOOK_ANNOUNCED))
+		return;
+	goro__block_begin(rt_enter(), WAIT_BLOCKING);
+}
+
+void goro_block_exit(void)
+{
+	struct m *m = goro__tls_m();
+
+	if (!m || m->foreign || !(load_rlx(&m->look) & LOOK_ANNOUNCED))
+		return;
+	m = rt_enter(); /* does it all */
+	rt_exit(m);
 }

@@ -45,6 +45,7 @@ static const char *const reasons[WAIT_NREASONS] = {
 	[WAIT_IO_FILE] = "IO wait (file)",
 	[WAIT_BLOCKING] = "blocking call",
 	[WAIT_WORLD] = "stop the world",
+	[WAIT_SYSCALL] = "syscall",
 };
 
 const char *goro__wait_reason_name(enum wait_reason why)
@@ -139,7 +140,7 @@ static void dump_one(struct g *g, void *arg)
 		/* The first two are walk() and the switch. */
 		if (w.n > 2)
 			backtrace_symbols_fd(w.pc + 2, w.n - 2, d->fd);
-	} else if (status == G_RUNNABLE && !g->sp) {
+	} else if (status == G_RUNNABLE && !g->sp && !(g->flags & G_PINNED)) {
 		void *fn = (void *)g->fn;
 
 		print_str("(has not run yet) ");

@@ -226,7 +226,7 @@ int goro__fd_close(struct m **mp, int fd)
 		/* [FD-7] release: pairs with [FD-8] and [FD-1]: who gets the number next finds the entry clean. */
 		and_seq(&e->word, ~FD_COMMITTED);
 		if (slow)
-			m = goro__block_end(m);
+			m = goro__block_end();
 	}
 	*mp = m;
 	/* Linux has closed it even when it says EINTR. */

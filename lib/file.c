@@ -35,7 +35,7 @@ static int open_blocking(struct m **mp, const struct op *op)
 	do {
 		r = SYS4(SYS_openat, op->fd, op->addr, op->flags, op->len);
 	} while (r == -EINTR);
-	*mp = goro__block_end(*mp);
+	*mp = goro__block_end();
 	return (int)r;
 }
 

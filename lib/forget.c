@@ -16,7 +16,7 @@ static void forget(struct g *g, void *arg)
 	uint8_t why = g->wait_reason;
 
 	(void)arg;
-	if (!g->sp || (g->flags & G_FOREIGN)) /* never run: run.waiter is not there yet */
+	if ((!g->sp && !(g->flags & G_PINNED)) || (g->flags & G_FOREIGN)) /* never run: run.waiter is not there yet */
 		return;
 	if (load_rlx(&g->status) == G_WAITING && (why == WAIT_CHAN_SEND || why == WAIT_CHAN_RECV))
 		goro__waiter_forget(g->run.waiter);

@@ -51,6 +51,7 @@ enum wait_reason {
 	WAIT_IO_FILE,
 	WAIT_BLOCKING,
 	WAIT_WORLD,
+	WAIT_SYSCALL,
 	WAIT_NREASONS
 };
 const char *goro__wait_reason_name(enum wait_reason why);
@@ -64,9 +65,12 @@ enum {
 	G_MAIN = 2,    /* the main goroutine */
 	G_COPY = 4,    /* its argument is a copy of a struct: inside arg[] */
 	G_COPY_STACK = 8, /* the same, at the top of its stack, arg[0] is the address */
+	G_PINNED = 16, /* it can only go on on its own thread, g->m, which waits for a P; sp is NULL: see preempt.c */
+	G_BOUND = 32,  /* goro_thread_lock() */
 };
 
 #define G_NAME_MAX 15
+#define NOPREEMPT_EVER 255 /* of g->nopreempt */
 
 struct g {
 	struct g *next;	      /* link of the one queue or free list that holds it; owner of that queue */
@@ -79,7 +83,9 @@ struct g {
 	uint8_t stk_cls;      /* class of the stack it wants */
 	uint8_t flags;
 	uint8_t nargs, fpmask;	 /* of the function below */
-	uint8_t unused[3];
+	uint8_t unused;
+	uint8_t nopreempt;	 /* depth of goro_preempt_off(); 255: for ever, by its spawn option */
+	uint8_t bound;		 /* depth of goro_thread_lock() */
 	int64_t wait_since;	 /* coarse time when it parked, for dumps */
 	struct m *m;		 /* M it runs on; a foreign proxy's M for ever */
 	uint64_t parent_id;	 /* who spawned it */

@@ -104,6 +104,9 @@ int goro_get_stats(struct goro_stats *st)
 		s.goroutines = (uint64_t)goro_count();
 		s.threads = load_rlx(&sched->nms);
 		s.spawned = load_rlx(&sched->ext_spawned);
+		s.preemptions = load_rlx(&sched->preemptions);
+		s.retakes = load_rlx(&sched->retakes);
+		s.stopped = load_rlx(&sched->nstopped);
 		for (uint32_t i = 0; i < nps; i++) {
 			struct p *p = sched->ps[i];
 

@@ -95,7 +95,12 @@ void goro__wake_one(void)
 	uint32_t none = 0;
 	struct p *p;
 
-	if (load_seq(&sched->nidle) == 0 || load_seq(&sched->nspinning) != 0)
+	if (load_seq(&sched->nidle) == 0) {
+		if (load_seq(&sched->nkept) != 0)
+			goro__sysmon_poke(); /* a P is kept by somebody who does not need it */
+		return;
+	}
+	if (load_seq(&sched->nspinning) != 0)
 		return;
 	if (!cas_seq(&sched->nspinning, &none, 1))
 		return;
@@ -136,7 +141,7 @@ bool goro__spin_end(struct m *m, bool found)
 		m->spinning = false;
 	}
 	left = add_seq(&sched->nspinning, -1u); /* [IDLE-3] seq_cst: before the look at the queues that follows */
-	if (left == 0 && (found || !m) && load_seq(&sched->nglobal) != 0)
+	if (left == 0 && (found || !m) && (load_seq(&sched->nglobal) != 0 || load_seq(&sched->nhogs) != 0))
 		goro__wake_one();
 	return true;
 }
@@ -181,7 +186,7 @@ static bool must_stay(struct p *p)
 		return true;
 	if (p->offline)
 		return false;
-	if (load_seq(&sched->nglobal) != 0)
+	if (load_seq(&sched->nglobal) != 0 || load_seq(&sched->nhogs) != 0)
 		return true;
 	for (uint32_t i = 0; i < n; i++) {
 		struct p *q = sched->ps[i];
@@ -219,7 +224,7 @@ void goro__idle(struct m *m, struct p *p, int64_t deadline)
 		or_seq(mask, bit);
 	}
 	fence_seq(); /* [IDLE-1] pairs with [IDLE-2] in inject.c. Without it both sides may miss each other */
-	if (goro__spin_end(m, false) && p->offline && load_seq(&sched->nglobal) != 0)
+	if (goro__spin_end(m, false) && p->offline && (load_seq(&sched->nglobal) != 0 || load_seq(&sched->nhogs) != 0))
 		goro__wake_one(); /* I6 */
 	if (!must_stay(p)) {
 		bump(&p->sleeps);

@@ -20,6 +20,15 @@
 
 struct p;
 
+/* In m->in_runtime: a preemption signal came while the thread was inside; rt_exit() looks. */
+#define M_RESCHED (UINT32_C(1) << 31)
+
+/* Bits of m->look. */
+enum {
+	LOOK_TAKEN = 1,	    /* sysmon takes, or has taken, the P */
+	LOOK_ANNOUNCED = 2, /* goro_block_enter(): the P may be taken at any time */
+};
+
 /* What is to be done for the goroutine that was left, once its context is saved; by the context that comes next. */
 enum post {
 	POST_NONE,
@@ -33,7 +42,8 @@ enum post {
 struct m {
 	struct g *curg;		/* goroutine that runs, or the proxy; NULL on g0 */
 	struct p *p;		/* P that it holds, NULL: none */
-	uint32_t in_runtime;	/* depth; a preemption signal returns at once while it is not 0 */
+	uint32_t in_runtime;	/* depth, and RESCHED; not 0: the thread is neither stopped nor deprived of its P. Written by itself */
+	uint32_t look;		/* atomic, LOOK_...: the next entry into the runtime must find out whether we still have a P */
 	uint8_t post;		/* enum post */
 	bool foreign;
 	bool spinning;		/* counted in sched.nspinning */
@@ -48,8 +58,18 @@ struct m {
 	pthread_t thread;
 	struct m *link;		/* list of spare Ms; under sched.lock */
 	struct m *all_link;	/* list of all Ms; under sched.lock, never removed while the runtime runs */
-	struct p *nextp;	/* atomic: P that was handed to a spare M */
-	uint32_t futex;		/* atomic futex word: a spare M or a foreign thread sleeps here */
+	struct p *nextp;	/* atomic: P that was handed to an M without one */
+	uint32_t futex;		/* atomic futex word: an M without a P or a foreign thread sleeps here */
+	struct g *boundg;	/* the goroutine that this thread is kept for; goro_thread_lock() */
+	void *bound_sp;		/* its context while it is parked */
+	uint32_t sig_pending;	/* atomic: a preemption signal is on its way */
+	uint32_t left;		/* atomic: it has left the scheduler for good */
+	bool hog;		/* its goroutine was preempted, and waits as such */
+	uint8_t tries;		/* how often the end of the runtime has found it at a bad place */
+	void *abandoned;	/* where goro__switch() stores a context that nobody goes back to */
+	int64_t sig_at, cpu_seen; /* sysmon's */
+	struct p *p_seen;	/* sysmon's */
+	uint32_t still;		/* sysmon's: looks at which its thread had not run */
 	void *g0_fiber, *g0_fake; /* sanitizers */
 	const void *g0_lo;	/* bounds of the thread's own stack, for ASan */
 	size_t g0_size;
@@ -62,9 +82,14 @@ struct m {
 /* The m of a thread that is none of ours; makes it on the first call. Never NULL: without memory it is fatal. User context. */
 struct m *goro__foreign_m(void);
 
+/* The rare ways of the two below; see preempt.c. */
+void goro__rt_enter_slow(struct m *m);
+void goro__rt_exit_slow(struct m *m);
+
 /*
- * Every call from user code into the runtime is bracketed by these two. Between them the thread is not preempted; the m that
- * rt_enter() returns is valid until the next call marked GORO_PARKS, which returns the m that follows.
+ * Every call from user code into the runtime is bracketed by these two. Between them the thread is not preempted and keeps its P; the m that
+ * rt_enter() returns is valid until the next call marked GORO_PARKS, which returns the m that follows. Both may stop the thread for
+ * a while, but neither moves the goroutine to another one.
  */
 static inline struct m *rt_enter(void)
 {
@@ -73,14 +98,25 @@ static inline struct m *rt_enter(void)
 	if (unlikely(!m))
 		m = goro__foreign_m();
 	store_rlx(&m->in_runtime, m->in_runtime + 1);
+	/*
+	 * [RETAKE-1] store-load: pairs with [RETAKE-2], whose membarrier() is a fence here too. Without both, sysmon may take the P that
+	 * we use.
+	 */
 	compiler_barrier();
+	if (unlikely(load_rlx(&m->look)))
+		goro__rt_enter_slow(m);
 	return m;
 }
 
 static inline void rt_exit(struct m *m)
 {
+	uint32_t depth;
+
 	compiler_barrier();
-	store_rlx(&m->in_runtime, m->in_runtime - 1);
+	depth = m->in_runtime - 1;
+	store_rlx(&m->in_runtime, depth); /* [RETAKE-3] a release by the membarrier() of [RETAKE-2] */
+	if (unlikely(depth))
+		goro__rt_exit_slow(m);
 }
 
 #endif

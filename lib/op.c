@@ -380,7 +380,7 @@ static int run_blocking(struct m **mp, struct fdent *e, struct op *op, enum wait
 	do {
 		r = block_on(op);
 	} while (r == -EINTR);
-	*mp = goro__block_end(*mp);
+	*mp = goro__block_end();
 	if (e) {
 		goro__lock(&e->lock);
 		goro__fd_unlink(op);

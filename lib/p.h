@@ -37,6 +37,8 @@ enum {
 	ATT_PROCS = 8,	/* maxprocs changed */
 	ATT_TRIM = 16,	/* give surplus stacks back */
 	ATT_LOOK = 32,	/* timers or I/O have waited for a millisecond */
+	ATT_BOUND = 64,	/* the goroutine that runs is bound to its thread: nobody may follow it there */
+	ATT_FULL = 128,	/* as many threads are stopped as may be: find_runnable() chooses whom to start */
 };
 
 struct p {
@@ -47,6 +49,7 @@ struct p {
 	uint32_t until_look;	/* dispatches left until it looks further than the local queues */
 	uint32_t attention;	/* atomic: others set bits */
 	bool offline;
+	bool drained;		/* at the end of the runtime: nothing is in flight any more */
 	bool stole;		/* what runs here was stolen since the last look */
 	struct g *gfree;	/* free records */
 	uint32_t ngfree;
@@ -59,6 +62,9 @@ struct p {
 	uint64_t last_oldest;	/* arch_ticks() when the oldest new goroutine was last taken out of turn */
 	uint64_t last_poll;	/* arch_ticks() of the last look at the backend */
 	uint32_t spawn_note;	/* spawns; every 32nd looks at the backlog */
+	uint32_t hog_tick;	/* atomic: slice_tick of the stint of a goroutine that was preempted before */
+	int64_t stint_since;	/* when what runs here got the P, if it was given to its thread; owner */
+	int64_t hogs_due;	/* when the next of those that were preempted must have its turn; owner */
 	uint32_t claimed;	/* atomic: a waker took our idle bit and is about to wake us */
 
 	/* Written by the owner, read by others (relaxed). */

@@ -159,7 +159,7 @@ bool goro__pack_add(struct packq *q, const struct g *g)
 {
 	struct pack *k = q->last;
 
-	if (g->sp || g->stk.w || g->flags || g->name[0])
+	if (g->sp || g->stk.w || g->flags || g->nopreempt || g->name[0])
 		return false;
 	if (!k || !append(k, g)) {
 		k = pack_alloc();

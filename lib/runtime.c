@@ -5,8 +5,7 @@
  * Shutdown, when the main goroutine's function has returned:
  *	1 main's M sets sched->stopping, sets ATT_STOP on each P, and wakes every M that sleeps, with or without a P.
  *	2 Each M sees it at its next switch (there is no next goroutine for it: pick_local() and find_runnable() give none) and leaves the
- *	  scheduler. The goroutines stay where they are. One inside goro_blocking() finishes its call first; one that computes
- *	  without ever calling us is waited for.
+ *	  scheduler. The goroutines stay where they are. A thread that computes or is blocked is fetched by a signal: leave.c.
  *	3 Each M that holds a P cancels what is in flight there and takes the completions (netpoll->drain): after that the kernel
  *	  writes to no goroutine's stack. Threads end only then: a thread's requests fail when it exits.
  *	4 goro_run()'s thread joins all others, stops sysmon, restores the signal handlers and unmaps rings, stacks, records and heaps.
@@ -42,6 +41,7 @@ uint32_t goro__running;
 /* Ps and Ms of earlier runs, for the next. Only touched by goro_run() and under sched->lock. */
 static struct p *p_memory[P_MAX];
 static struct m *m_memory;
+static sigset_t sigmask; /* of the thread that called goro_run(); all Ms have it */
 static int (*main_fn)(void *);
 static void *main_arg;
 
@@ -116,20 +116,24 @@ static void m_enlist(struct m *m)
 /* What every M does on its own thread once the scheduler has let it go. */
 static void m_leave(struct m *m)
 {
-	if (m->p)
+	if (m->p) {
 		goro__netpoll->drain(m, m->p);
+		m->p->drained = true;
+	}
 	goro__m_fini(m);
 	goro__tls_set_m(NULL);
+	store_rel(&m->left, 1);
 }
 
 static void *m_thread(void *arg)
 {
 	struct m *m = arg;
 
-	goro__tls_set_m(m);
 	m->in_runtime = 1;
+	goro__tls_set_m(m);
 	if (goro__m_init(m) != 0)
 		goro__throw("no memory for a signal stack");
+	pthread_sigmask(SIG_SETMASK, &sigmask, NULL); /* who made us may have had another */
 	goro__schedule(m);
 	m_leave(m);
 	return NULL;
@@ -144,7 +148,8 @@ int goro__m_start(struct p *p)
 	if (!m)
 		return -ENOMEM;
 	m->p = p;
-	p->m = m;
+	if (p)
+		p->m = m;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, M_STACK);
 	r = pthread_create(&m->thread, &attr, m_thread, m);
@@ -182,6 +187,7 @@ static void stop_all(void)
 	goro__unlock(&sched->lock);
 	for (; spare; spare = spare->all_link)
 		wake_spare(spare);
+	goro__sysmon_poke(); /* it fetches those who are in the middle of a goroutine */
 }
 
 static void main_entry(void *arg)
@@ -214,8 +220,8 @@ static int read_config(const struct goro_config *cfg, struct goro_config *ret)
 				return -E2BIG;
 		memcpy(ret, cfg, cfg->size < sizeof(*ret) ? cfg->size : sizeof(*ret));
 	}
-	if (ret->maxprocs > P_MAX || ret->backend > GORO_BACKEND_EPOLL || (ret->flags & ~GORO_NO_SIGNALS) ||
-	    (ret->slice_ns && (ret->slice_ns < 1000000 || ret->slice_ns > 100000000)) ||
+	if (ret->maxprocs > P_MAX || ret->backend > GORO_BACKEND_EPOLL || (ret->flags & ~(GORO_NO_SIGNALS | GORO_NO_PREEMPT)) ||
+	    (ret->slice_ns && (ret->slice_ns < 1000000 || ret->slice_ns > 100000000)) || ret->preempt_signal > 64 ||
 	    goro__stack_class(ret->stack_size) < 0)
 		return -EINVAL;
 	if (ret->maxprocs == 0) {
@@ -226,8 +232,14 @@ static int read_config(const struct goro_config *cfg, struct goro_config *ret)
 		if (ret->maxprocs > P_MAX)
 			ret->maxprocs = P_MAX;
 	}
-	if (!ret->slice_ns)
-		ret->slice_ns = 10000000;
+	if (!ret->slice_ns) {
+		const char *s = getenv("GORO_SLICE_US");
+		long us = s ? atol(s) : 0;
+
+		ret->slice_ns = us >= 100 && us <= 100000 ? (uint64_t)us * 1000 : 10000000;
+	}
+	if (!ret->max_stopped)
+		ret->max_stopped = 512;
 	return 0;
 }
 
@@ -248,6 +260,8 @@ static void init_sched(const struct goro_config *cfg)
 	goro__bias_setup();
 	sched->nprocs = cfg->maxprocs;
 	sched->slice_ns = (int64_t)cfg->slice_ns;
+	sched->stint_ns = sched->slice_ns / 10;
+	sched->max_stopped = cfg->max_stopped;
 	sched->stk_cls = (uint8_t)goro__stack_class(cfg->stack_size);
 	sched->oldest_ticks = goro__ticks_per_us * 1000;
 	sched->poll_ticks = env_us("GORO_POLL_US", 20);
@@ -299,6 +313,14 @@ static void join_all(struct m *me)
 	} while (m);
 }
 
+/* The Ps that had no thread at the end, or one that was abandoned. */
+static void drain_rest(struct m *m)
+{
+	for (uint32_t i = 0; i < load_acq(&sched->nps); i++)
+		if (!sched->ps[i]->drained)
+			goro__netpoll->drain(m, sched->ps[i]);
+}
+
 static struct g *make_main(struct m *m)
 {
 	struct g *g = goro__g_alloc(m);
@@ -334,7 +356,9 @@ static int run(struct m *m, uint32_t procs)
 	if (!g)
 		return -ENOMEM;
 	push_to(m->p, &m->p->q.fresh, g);
-	r = goro__sysmon_start();
+	r = goro__spares_start();
+	if (r == 0)
+		r = goro__sysmon_start();
 	for (uint32_t i = 1; r == 0 && i < procs; i++)
 		r = goro__m_start(sched->ps[i]);
 	if (r != 0)
@@ -368,17 +392,23 @@ int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg)
 		m->thread = pthread_self();
 		m->in_runtime = 1;
 		m_enlist(m);
+		pthread_sigmask(SIG_SETMASK, NULL, &sigmask);
 		r = goro__m_init(m);
 		if (!(c.flags & GORO_NO_SIGNALS))
 			goro__signals_init();
+		if (r == 0)
+			r = goro__preempt_init(&c);
 		store_seq(&sched->running, 1);
 		if (r == 0)
 			r = run(m, c.maxprocs);
 		store_seq(&sched->stopping, 1);
 		m_leave(m);
+		goro__spares_stop();
 		join_all(m);
 		goro__sysmon_stop();
+		goro__preempt_fini();
 		goro__signals_fini();
+		drain_rest(m);
 		store_seq(&sched->running, 0);
 		while (load_seq(&sched->ext_users) != 0) /* [EXT-2] seq_cst: pairs with [EXT-1] */
 			sys_sched_yield();
@@ -401,7 +431,7 @@ const char *goro_backend(const char **ret_reason)
 	return goro__netpoll->name;
 }
 
-/* Makes Ps [nps, n) with their Ms. Without a P: pthread_create() calls malloc. */
+/* Makes Ps [nps, n) with their Ms. Without a P if possible: pthread_create() calls malloc. */
 static int add_procs(uint32_t n)
 {
 	for (uint32_t i = load_acq(&sched->nps); i < n; i++) {
@@ -428,7 +458,8 @@ int goro_maxprocs(int n)
 	if (n > P_MAX)
 		return -EINVAL;
 	m = rt_enter();
-	goro__block_begin(m, WAIT_WORLD);
+	if (!m->foreign)
+		goro__p_release(m);
 	while (!cas_seq(&sched->procs_turn, &free, 1)) {
 		free = 0;
 		sys_sched_yield();
@@ -443,7 +474,7 @@ int goro_maxprocs(int n)
 		}
 	}
 	store_seq(&sched->procs_turn, 0);
-	m = goro__block_end(m);
+	m = goro__p_regain(m);
 	rt_exit(m);
 	return r == 0 ? old : r;
 }

@@ -48,7 +48,17 @@ static void dispatch(struct m *m, struct g *g)
 {
 	struct p *p = m->p;
 
-	if (!g->sp) {
+	if (unlikely(g->flags & G_PINNED)) {
+		if (g != m->boundg) {
+			/* Its thread waits for a P: goro__schedule() goes on without. */
+			m->p = NULL;
+			goro__p_give(p, g->m);
+			return;
+		}
+		goro__resumed(m);
+		san_leave(m, NULL, g);
+		goro__switch(&m->g0_sp, m->bound_sp, m);
+	} else if (!g->sp) {
 		if (g->stk.w == 0 && stk_get(&p->stk, g->stk_cls, &g->stk) != 0)
 			goro__throw_errtext("no memory for a goroutine's stack: ", goro__stack_error());
 		if (unlikely(goro__san))
@@ -252,6 +262,21 @@ static bool look_after(struct m *m, struct p *q, uint64_t now_ticks)
 	return n > 0;
 }
 
+/* Before one that was preempted goes on: does somebody who was not wait at another P? */
+static struct g *steal_once(struct m *m, struct p *p)
+{
+	uint32_t n = load_acq(&sched->nps), at = n < 2 ? 0 : rand32(&m->rand) % n;
+	struct g *g = NULL;
+
+	for (uint32_t i = 0; i < n && !g; i++) {
+		struct p *q = sched->ps[(at + i) % n];
+
+		if (q != p && goro__worth_stealing(p, q, arch_ticks()))
+			g = steal_from(p, q, false);
+	}
+	return g;
+}
+
 /* Looks at the other Ps in a random order until it finds something or spin_ticks are over. */
 static struct g *spin(struct m *m, struct p *p)
 {
@@ -278,7 +303,7 @@ static struct g *spin(struct m *m, struct p *p)
 			if (last && look_after(m, q, t) && (g = take_local(p)))
 				return g;
 		}
-		if (load_rlx(&p->attention) || load_rlx(&sched->nglobal))
+		if (load_rlx(&p->attention) || load_rlx(&sched->nglobal) || load_rlx(&sched->nhogs))
 			return NULL;
 		if (last)
 			return NULL;
@@ -302,6 +327,28 @@ static int64_t run_timers(struct m *m, struct p *p)
 	return first == INT64_MAX ? GORO_FOREVER : first;
 }
 
+/* As many threads are stopped as may be: one of them instead of g, which has never run, if there is one. */
+static struct g *instead_of_new(struct p *p, struct g *g)
+{
+	struct g *h;
+
+	if (load_rlx(&sched->nstopped) < sched->max_stopped)
+		return g;
+	or_seq(&p->attention, ATT_FULL); /* so that we come here for the next one, too */
+	if (g->sp || (g->flags & G_PINNED) || !(h = goro__hog_take()))
+		return g;
+	push_to(p, &p->q.fresh, g);
+	return h;
+}
+
+/* One that was preempted: when it is their turn, or when there is nothing else to do. */
+static struct g *take_hog(struct p *p, bool turn)
+{
+	if (load_rlx(&sched->nhogs) == 0 || (turn && goro__now() < p->hogs_due))
+		return NULL;
+	return goro__hog_take();
+}
+
 /* The next goroutine for m to run; NULL when the runtime stops. */
 struct g *goro__find_runnable(struct m *m)
 {
@@ -317,6 +364,8 @@ struct g *goro__find_runnable(struct m *m)
 			return NULL;
 		deadline = run_timers(m, p);
 		if (likely(!p->offline)) {
+			if ((g = take_hog(p, true)))
+				break;
 			if (look && (g = look_further(m, p)))
 				break;
 			if ((g = take_local(p)) || (g = goro__inject_take(p, RUNQ_SIZE / 2, RUNQ_SIZE / 2)))
@@ -328,13 +377,15 @@ struct g *goro__find_runnable(struct m *m)
 			p->last_poll = arch_ticks();
 			continue;
 		}
-		if (!p->offline && (g = spin(m, p)))
+		if (!p->offline && ((load_rlx(&sched->nhogs) != 0 && (g = steal_once(m, p))) || (g = take_hog(p, false)) || (g = spin(m, p))))
 			break;
 		goro__idle(m, p, deadline);
 	}
 	if (!look)
 		store_rlx(&p->look_ticks, arch_ticks());
 	goro__spin_end(m, true);
+	if (unlikely(load_rlx(&sched->nstopped) >= sched->max_stopped))
+		g = instead_of_new(p, g);
 	return g;
 }
 
@@ -343,14 +394,14 @@ void goro__schedule(struct m *m)
 	for (;;) {
 		struct g *g;
 
-		while (!m->p) {
+		while (!m->p && likely(!m->boundg)) {
 			goro__m_spare(m);
 			if (!m->p)
 				return;
 		}
 		g = m->fresh;
 		m->fresh = NULL;
-		if (!g && !(g = goro__find_runnable(m)))
+		if (!g && !(g = unlikely(m->boundg != NULL) ? goro__bound_next(m) : goro__find_runnable(m)))
 			return;
 		dispatch(m, g);
 	}

@@ -18,6 +18,8 @@ struct scheduler {
 	/* Constant while the runtime runs. */
 	uint32_t running;	/* atomic: goro_run() is active */
 	int64_t slice_ns;
+	int64_t stint_ns;	/* how long one that was preempted before runs at least when others wait */
+	uint32_t max_stopped;	/* threads that may be stopped before no further goroutine is started */
 	uint8_t stk_cls;	/* class of a goroutine's stack if it asks for none */
 	uint64_t oldest_ticks;	/* least time between two oldest new goroutines that run out of turn */
 	uint64_t poll_ticks;	/* least time between two looks at the backend of a busy P */
@@ -45,9 +47,16 @@ struct scheduler {
 	struct glist global;
 	struct packq packs; /* the part of it that has not run yet and is packed */
 	bool packs_turn;
+	struct glist hogs;		/* goroutines that were preempted, each pinned to its thread, oldest first */
+	uint32_t nhogs;			/* atomic mirror of hogs.n */
 	struct m *spare;		/* Ms without a P */
+	uint32_t nspare;		/* atomic mirror of its length */
 	struct m *allm;
 	uint32_t nms;
+	uint32_t nstopped;		/* atomic: threads that wait for a P with a goroutine pinned to them */
+	uint32_t nkept;			/* atomic: Ps whose threads are in an announced blocking call */
+	uint32_t nout;			/* atomic: threads whose P was taken, and that have not asked for another yet */
+	uint64_t preemptions, retakes;	/* atomic */
 
 	/* Stopping the world, see world.c. */
 	uint32_t world CACHE_ALIGNED; /* atomic futex word: odd while stopped or stopping */
@@ -121,10 +130,35 @@ bool goro__world_stop(struct m *m, int64_t patience_ns); /* true: everything sta
 void goro__world_start(struct m *m);
 void goro__world_ack(struct m *m, struct p *p) ON_G0;
 
-/* blocking.c, runtime.c: Ms */
-int goro__m_start(struct p *p);	    /* a new thread that takes p */
-void goro__m_spare(struct m *m) ON_G0; /* waits until it is given a P, or the runtime stops */
-void goro__p_handoff(struct p *p);  /* gives an ownerless P to a spare or new M */
+/* spare.c: Ms without a P */
+int goro__spares_start(void);		/* the thread that makes them; 0 or negative errno */
+void goro__spares_stop(void);
+void goro__spares_want(void);		/* there was none. Any thread, also in a signal handler */
+void goro__m_spare(struct m *m) ON_G0;	/* waits until it is given a P, or the runtime stops */
+bool goro__m_wait(struct m *m);		/* the same, for an M that is on no list of spares; false: the runtime stops */
+void goro__p_give(struct p *p, struct m *to); /* to waits for a P */
+struct m *goro__p_heir(struct p *p);	/* whom to give p to; NULL: nobody. Under sched->lock */
+bool goro__p_release(struct m *m);	/* m gives its P away; false: nobody could take it */
+
+/* preempt.c */
+bool goro__others_wait(struct p *p);	/* does anybody but those who were preempted want p? */
+void goro__m_stop(struct m *m, struct m *heir); /* the rest of stopping; sched->lock is held, and dropped */
+void goro__stop_here(struct m *m);	/* waits for a P with the thread, on the goroutine's stack */
+void goro__resumed(struct m *m);	/* the goroutine of m, which was stopped or bound, goes on */
+struct g *goro__hog_take(void);
+bool goro__end_announced(struct m *m);	/* the announced call of m is over: do we still have our P? */
+bool goro__retake(struct p *p, struct m *m); /* sysmon: m's thread is blocked in the kernel */
+void goro__preempt(struct m *m, int64_t now); /* sysmon: sends the signal */
+int goro__preempt_init(const void *config);
+void goro__preempt_fini(void);
+void goro__preempt_check(void);		/* sysmon: is the handler still ours? */
+extern uint32_t goro__preempting;	/* constant while the runtime runs: signals are sent */
+
+/* bound.c */
+struct g *goro__bound_next(struct m *m) ON_G0; /* the goroutine that m is kept for, ready; NULL: the runtime stops */
+
+/* runtime.c: Ms */
+int goro__m_start(struct p *p);	    /* a new thread that takes p; NULL: a spare one */
 void goro__main_done(struct m *m);  /* the main goroutine has ended by goro_exit() */
 int goro__p_make(uint32_t id);	    /* 0 or negative errno */
 int goro__m_init(struct m *m);      /* on its own thread: signal stack, sanitizers */

@@ -245,6 +245,8 @@ static inline void blank_g(struct g *g)
 	g->stk.w = 0;
 	g->token = TOKEN_NONE;
 	g->flags = 0;
+	g->nopreempt = 0;
+	g->bound = 0;
 	g->name[0] = 0;
 }
 
@@ -344,7 +346,7 @@ static int read_opts(const struct goro_spawn_opts *opts, struct goro_spawn_opts 
 				return -E2BIG;
 	}
 	memcpy(ret, opts, opts->size < sizeof(*ret) ? opts->size : sizeof(*ret));
-	if (ret->flags != 0 || (ret->copy_size && !ret->copy))
+	if ((ret->flags & ~GORO_SPAWN_NO_PREEMPT) || (ret->copy_size && !ret->copy))
 		return -EINVAL;
 	return 0;
 }
@@ -405,6 +407,7 @@ int goro_spawn_opts(void (*fn)(void *), void *arg, const struct goro_spawn_opts 
 	if (o.name)
 		strncpy(g->name, o.name, G_NAME_MAX);
 	g->name[G_NAME_MAX] = 0;
+	g->nopreempt = o.flags & GORO_SPAWN_NO_PREEMPT ? NOPREEMPT_EVER : 0;
 	g->nargs = 1;
 	g->fpmask = 0;
 	g->arg[0] = (uintptr_t)arg;
@@ -469,8 +472,11 @@ static bool next_g(struct m *m)
 	struct p *p = m->p;
 
 	bump(&p->exited);
-	if (unlikely(g->flags & G_MAIN))
-		goro__main_done(m);
+	if (unlikely(g->flags & (G_MAIN | G_BOUND))) {
+		if (g->flags & G_MAIN)
+			goro__main_done(m);
+		m->boundg = NULL;
+	}
 	if (unlikely(load_rlx(&sched->main_gone)) && goro_count() == 0)
 		goro__throw("no goroutines (main called runtime.Goexit) - deadlock!");
 	next = pick_local(p);

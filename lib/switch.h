@@ -41,11 +41,13 @@ static inline void set_running(struct m *m, struct p *p, struct g *g)
 
 /*
  * From the goroutine g to next, or to g0 if next is NULL, with m->post set. Returns the m on which g goes on.
- * A next that has no stack yet and gets none goes to the global queue: g0 sorts it out.
+ * A next that has no stack yet and gets none goes to the global queue, and one that is pinned to another thread is run from there: g0
+ * sorts it out.
  */
 static inline struct m *switch_to(struct m *m, struct g *g, struct g *next)
 {
 	struct p *p = m->p;
+	void **save = &g->sp;
 
 	m->post_g = g;
 	if (likely(next != NULL)) {
@@ -59,7 +61,7 @@ static inline struct m *switch_to(struct m *m, struct g *g, struct g *next)
 		 * A new stack costs page faults, and now and then the carving of more. Not with a lock held that the next context
 		 * is to release: g0 does that first.
 		 */
-		if (m->post == POST_UNLOCK) {
+		if (m->post == POST_UNLOCK || (next->flags & G_PINNED)) {
 			m->fresh = next;
 		} else if (next->stk.w != 0 || likely(stk_get(&p->stk, next->stk_cls, &next->stk) == 0)) {
 			if (unlikely(goro__san))
@@ -72,9 +74,16 @@ static inline struct m *switch_to(struct m *m, struct g *g, struct g *next)
 			push_tail(p, next);
 		}
 	}
+	if (unlikely(m->boundg)) {
+		/* Before m->post lets anybody find g: see bound.c. */
+		store_rlx(&m->futex, 0);
+		g->flags |= G_PINNED;
+		g->sp = NULL;
+		save = &m->bound_sp;
+	}
 	m->curg = NULL;
 	san_leave(m, g, NULL);
-	m = arch_switch(&g->sp, m->g0_sp, m);
+	m = arch_switch(save, m->g0_sp, m);
 resumed:
 	finish_switch(m, g);
 	return m;

@@ -3,22 +3,34 @@
  * sysmon.c: a thread without a P that looks after the others.
  *
  * At each tick, for each P that is not idle:
+ *   - is its thread blocked in the kernel, by its CPU clock, which stands still, while others wait? Then the P is taken from it (preempt.c). If nobody
+ *     waits, it is taken all the same after STILL_LONG ticks, for its timers and I/O are then nobody's.
+ *   - has the same goroutine run for a whole slice while others wait? Then its thread is sent the preemption signal. One that was preempted before gets
+ *     less, stint_ns, if others than those wait.
  *   - has its slice_tick stood still for a whole slice? Then ATT_SLICE: the pair that keeps waking each other waits its turn.
  *   - does somebody wait there although another P is idle, and has it not switched since the last tick? Then an idle P is woken: its
  *     goroutine computes, and the others need not wait for it.
  *   - are its timers due, or is there I/O to submit or take, and has it not looked for a millisecond? Then it is asked to at its next switch.
- * The tick is FAST while some Ps are busy and some idle, and for a while after a P was found that had overlooked something; SLOW while all are busy, and there is none after QUIET ticks during which all
+ * And for each thread that lost its P in the kernel: does it run again? Then it is stopped, until it gets a P.
+ *
+ * The tick is HOG while preempted goroutines wait and others have I/O in flight, FAST while anybody waits, some Ps are busy and some
+ * idle, or a thread is without its P, and for a while after; else SLOW; and there is none after QUIET ticks during which all
  * were idle: sysmon then sleeps until an M that stops being idle pokes it [SYSMON-1], [SYSMON-2]. On the way it has
  * the surplus stacks trimmed. So an idle process costs nothing.
+ *
+ * While the runtime stops, it sends the signal to every thread that is still in a goroutine (leave.c).
  *
  * It also writes the dump that SIGQUIT asks for: the signal handler only sets a word and wakes it.
  *
  * Its thread blocks all signals and runs no user code. It takes no lock that ordinary code holds.
  */
+#include <fcntl.h>
 #include <goro/debug.h>
 #include <goro/time.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -29,9 +41,11 @@
 #include "stack.h"
 #include "sys.h"
 
+#define HOG (GORO_MILLISECOND / 2)
 #define FAST (GORO_MILLISECOND)
 #define SLOW (10 * GORO_MILLISECOND)
 #define HURRY 100		/* FAST ticks after a P was found that had overlooked something */
+#define STILL_LONG 5		/* ticks that a thread is blocked until its P is taken although nobody waits */
 #define QUIET 5			/* all-idle ticks before it sleeps */
 #define TRIM_AFTER (2 * GORO_SECOND) /* of idleness */
 
@@ -44,6 +58,7 @@ static struct {
 	uint32_t dump;	/* atomic: SIGQUIT came */
 	bool running;
 	int hurry;	/* FAST ticks to come: a P was found that had overlooked something */
+	bool io;	/* this tick: somebody has I/O in flight */
 	struct {
 		uint32_t slice_tick;
 		uint64_t switches;
@@ -64,28 +79,124 @@ void goro__sysmon_dump(void)
 	goro__sysmon_poke();
 }
 
+/* CPU time of a thread of ours, in ns; -1: it is gone. */
+static int64_t cpu_time(int tid)
+{
+	struct timespec ts;
+
+	/* The clock's number as the kernel defines it: CPUCLOCK_SCHED of one thread. */
+	if (SYS2(SYS_clock_gettime, (~(unsigned)tid << 3) | 6, &ts) != 0)
+		return -1;
+	return (int64_t)ts.tv_sec * GORO_SECOND + ts.tv_nsec;
+}
+
+/* Does it only wait for a CPU? In its stat file the state is the letter after the last parenthesis, that of its name. */
+static bool only_waits_for_cpu(int tid)
+{
+	char path[48] = "/proc/self/task/", digits[12], buf[128];
+	size_t n = strlen(path), k = 0;
+	long fd, got;
+
+	do
+		digits[k++] = (char)('0' + tid % 10);
+	while ((tid /= 10) > 0);
+	while (k > 0)
+		path[n++] = digits[--k];
+	memcpy(path + n, "/stat", sizeof("/stat"));
+	fd = SYS4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	got = sys_read((int)fd, buf, sizeof(buf));
+	sys_close((int)fd);
+	for (long i = got - 3; i > 0; i--)
+		if (buf[i] == ')')
+			return buf[i + 2] == 'R';
+	return false;
+}
+
+/* For how many looks in a row has the thread of m not run, with p (NULL: without) all the time? */
+static uint32_t stands_still(struct m *m, struct p *p)
+{
+	int64_t cpu = cpu_time(m->tid);
+
+	if (cpu < 0 || cpu != m->cpu_seen || p != m->p_seen || (m->still == 0 && only_waits_for_cpu(m->tid))) {
+		m->cpu_seen = cpu;
+		m->p_seen = p;
+		m->still = 0;
+		return 0;
+	}
+	return ++m->still;
+}
+
+/* The goroutine that has p is in its own code, and has been for age ns since sysmon noticed it. */
+static void look_at_user(struct p *p, struct m *m, int64_t age, bool others, int64_t now)
+{
+	bool wanted = others || load_rlx(&sched->nhogs) != 0;
+	bool announced = load_rlx(&m->look) & LOOK_ANNOUNCED;
+	uint32_t still = wanted && announced ? 1 : stands_still(m, p);
+	bool hog = load_rlx(&p->hog_tick) == load_rlx(&p->slice_tick);
+
+	if ((still && wanted) || still >= STILL_LONG) {
+		if (!goro__retake(p, m) && !load_rlx(&goro__have_membarrier) && wanted)
+			goro__preempt(m, now);
+		mon.hurry = HURRY;
+	} else if (still == 0 && wanted && age >= (hog && others ? sched->stint_ns : sched->slice_ns)) {
+		or_seq(&p->attention, ATT_SLICE);
+		goro__preempt(m, now);
+	}
+}
+
 /* Looks at P i, which is busy. */
 static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 {
 	uint32_t tick = load_rlx(&p->slice_tick);
 	uint64_t sw = load_rlx(&p->switches);
-	bool waiting = runqs_any(&p->q) ||
-		       load_rlx(&p->timers.first) <= now || goro__netpoll->overdue(p);
+	bool overdue = load_rlx(&p->timers.first) <= now || goro__netpoll->overdue(p);
+	bool others = overdue || goro__others_wait(p);
+	struct m *m = load_rlx(&p->m);
 
-	if ((load_rlx(&p->timers.first) <= now || goro__netpoll->overdue(p)) &&
-	    arch_ticks() - load_rlx(&p->look_ticks) > 1000 * goro__ticks_per_us) {
+	mon.io = mon.io || load_rlx(&p->io_inflight) != 0;
+	if (others && mon.hurry == 0)
+		mon.hurry = 1;
+	if (overdue && arch_ticks() - load_rlx(&p->look_ticks) > 1000 * goro__ticks_per_us) {
 		or_seq(&p->attention, ATT_LOOK);
 		mon.hurry = HURRY;
 	}
-	if (idle_ps && waiting && sw == mon.seen[i].switches)
+	if (idle_ps && others && sw == mon.seen[i].switches)
 		goro__wake_one();
 	mon.seen[i].switches = sw;
 	if (tick != mon.seen[i].slice_tick || mon.seen[i].since == 0) {
 		mon.seen[i].slice_tick = tick;
 		mon.seen[i].since = now;
-	} else if (now - mon.seen[i].since >= sched->slice_ns) {
-		mon.seen[i].since = now;
+	}
+	if (m && load_acq(&m->in_runtime) == 0 && (load_rlx(&p->attention) & (ATT_WORLD | ATT_PROCS)))
+		goro__preempt(m, now);
+	else if (m && load_acq(&m->in_runtime) == 0)
+		look_at_user(p, m, now - mon.seen[i].since, others, now);
+	if (now - mon.seen[i].since >= sched->slice_ns) {
 		or_seq(&p->attention, ATT_SLICE);
+		/* It calls us all the time, and was inside just now. */
+		if (m && load_acq(&m->in_runtime) != 0 && (others || load_rlx(&sched->nhogs)))
+			goro__preempt(m, now);
+		mon.seen[i].since = now;
+	}
+	if (m && load_rlx(&m->sig_pending) && now - load_rlx(&m->sig_at) > 2 * FAST)
+		goro__preempt_check();
+}
+
+/* Threads without a P, in the code of a goroutine: one that runs is stopped. */
+static void look_at_threads(int64_t now, bool stopping)
+{
+	struct m *m;
+
+	goro__lock(&sched->lock);
+	m = sched->allm;
+	goro__unlock(&sched->lock);
+	for (; m; m = m->all_link) {
+		if (load_rlx(&m->left) || load_acq(&m->in_runtime) != 0)
+			continue;
+		if (stopping || (!load_rlx(&m->p) && !(load_rlx(&m->look) & LOOK_ANNOUNCED) && stands_still(m, NULL) == 0))
+			goro__preempt(m, now);
 	}
 }
 
@@ -96,6 +207,7 @@ static bool tick(int64_t now)
 	bool quiet = true;
 
 	store_rlx(&sched->coarse_now, now);
+	mon.io = false;
 	for (uint32_t i = 0; i < n; i++) {
 		struct p *p = sched->ps[i];
 		uint32_t idle = load_rlx(&p->idle);
@@ -107,6 +219,8 @@ static bool tick(int64_t now)
 		quiet = false;
 		look_at(i, p, now, nidle != 0);
 	}
+	if (load_rlx(&sched->nout) != 0)
+		look_at_threads(now, false);
 	return quiet;
 }
 
@@ -134,17 +248,34 @@ static void sleep_deep(uint32_t w)
 	}
 }
 
+/* How long until the next tick? */
+static int64_t pause_ns(void)
+{
+	uint32_t nidle = load_rlx(&sched->nidle);
+
+	if (mon.io && load_rlx(&sched->nhogs) != 0)
+		return HOG < sched->slice_ns ? HOG : sched->slice_ns;
+	if ((nidle && nidle < load_rlx(&sched->nprocs)) || mon.hurry > 0 || load_rlx(&sched->nhogs) || load_rlx(&sched->nout))
+		return FAST < sched->slice_ns ? FAST : sched->slice_ns;
+	return SLOW < sched->slice_ns ? SLOW : sched->slice_ns;
+}
+
 static void *main_loop(void *arg)
 {
 	int quiet = 0;
 
 	(void)arg;
 	while (!load_seq(&mon.stop)) {
-		uint32_t w = load_seq(&mon.word), nidle;
+		uint32_t w = load_seq(&mon.word);
 		int64_t now = goro__now();
 
 		if (load_seq(&mon.dump))
 			write_dump();
+		if (load_seq(&sched->stopping)) {
+			look_at_threads(now, true);
+			goro__futex_wait(&mon.word, w, now + FAST);
+			continue;
+		}
 		quiet = tick(now) ? quiet + 1 : 0;
 		if (quiet >= QUIET) {
 			store_seq(&goro__sysmon_asleep, 1); /* [SYSMON-2] seq_cst: then the Ps are looked at once more */
@@ -154,9 +285,8 @@ static void *main_loop(void *arg)
 			quiet = 0;
 			continue;
 		}
-		nidle = load_rlx(&sched->nidle);
-		goro__futex_wait(&mon.word, w, now + ((nidle && nidle < load_rlx(&sched->nprocs)) || mon.hurry > 0 ? FAST : SLOW));
 		mon.hurry -= mon.hurry > 0;
+		goro__futex_wait(&mon.word, w, now + pause_ns());
 	}
 	return NULL;
 }

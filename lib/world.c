@@ -6,7 +6,7 @@
  *		 acknowledged, for a limited time	4 does its work	5 world to even, wakes all
  *	P's M:	 at its next switch, on g0: acknowledges and sleeps while world is odd
  *
- * A P whose goroutine computes acknowledges late, or not before the patience is over; then the stopper must not look at what a running M
+ * A P whose goroutine computes is sent the preemption signal. One that may not be preempted acknowledges late, or not before the patience is over; then the stopper must not look at what a running M
  * could change. The stopper's own P counts as standing still. Two stoppers: the second waits until the first is done.
  */
 #include "clock.h"
@@ -32,6 +32,7 @@ bool goro__world_stop(struct m *m, int64_t patience_ns)
 {
 	uint32_t n = load_acq(&sched->nps), want = n, acks, w;
 	int64_t deadline = goro__now() + patience_ns;
+	struct m *holder;
 
 	for (;;) {
 		w = load_seq(&sched->world);
@@ -51,6 +52,9 @@ bool goro__world_stop(struct m *m, int64_t patience_ns)
 		}
 		or_seq(&p->attention, ATT_WORLD);
 		goro__wake_p(p);
+		holder = load_rlx(&p->m);
+		if (holder && load_acq(&holder->in_runtime) == 0)
+			goro__preempt(holder, goro__now());
 	}
 	while ((acks = load_seq(&sched->world_acks)) < want)
 		if (goro__futex_wait(&sched->world_acks, acks, deadline) != 0)

@@ -34,9 +34,12 @@ struct goro_stats {
 	uint64_t wakeups;     /* idle workers woken */
 	uint64_t sleeps;      /* times that a worker went to sleep */
 	uint64_t io_ops;      /* operations handed to the backend */
-	uint64_t handoffs;    /* processors handed over for blocking calls */
+	uint64_t handoffs;    /* processors handed over for blocking calls that were announced */
+	uint64_t preemptions; /* goroutines stopped because they had used up their slice */
+	uint64_t retakes;     /* processors taken back from threads that were blocked in the kernel */
+	uint64_t stopped;     /* threads that wait with their goroutine for a processor, now */
 };
-#define GORO_STATS_INIT { sizeof(struct goro_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define GORO_STATS_INIT { sizeof(struct goro_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* 0; -EINVAL if st is NULL or st->size is 0; -E2BIG as for struct goro_config; all zero while no runtime runs. */
 GORO_API int goro_get_stats(struct goro_stats *st);

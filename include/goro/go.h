@@ -21,6 +21,10 @@ GORO_BEGIN_DECLS
  */
 GORO_API int goro_spawn(void (*fn)(void *arg), void *arg);
 
+/* Bits of goro_spawn_opts.flags. */
+/* It is never stopped for having used up its time slice; see goro/preempt.h. */
+#define GORO_SPAWN_NO_PREEMPT 1u
+
 /*
  * How a goroutine is to be started. Zero means the default for every field. New fields are only appended: a
  * smaller size than ours is taken as the rest being zero, a larger one is -E2BIG if the part that we do not know
@@ -28,7 +32,7 @@ GORO_API int goro_spawn(void (*fn)(void *arg), void *arg);
  */
 struct goro_spawn_opts {
 	uint32_t size;	   /* sizeof(struct goro_spawn_opts), set by GORO_SPAWN_OPTS_INIT */
-	uint32_t flags;	   /* 0 */
+	uint32_t flags;	   /* GORO_SPAWN_... */
 	size_t stack_size; /* reserve in bytes, guard included, up to 1 GiB; 0: that of goro_config */
 	const char *name;  /* shown in dumps and overflow reports; its first 15 bytes are copied */
 	const void *copy;  /* if not NULL: copy_size bytes that are copied before the call returns; fn gets the */

@@ -27,6 +27,11 @@ typedef int (*goro_main_fn)(void *arg);
 /* Bits of goro_config.flags. */
 /* Install no handler for SIGSEGV, SIGBUS, SIGFPE and SIGQUIT (SIGQUIT is only ever taken while its action is the default one). */
 #define GORO_NO_SIGNALS 1u
+/*
+ * Stop no goroutine by a signal; a P whose thread is blocked in the kernel is taken all the same. GORO_PREEMPT=off in the environment does the
+ * same. goro_run() then waits at its end for goroutines that compute.
+ */
+#define GORO_NO_PREEMPT 2u
 
 /*
  * How the runtime is to be set up. Zero means the default for every field. New fields are only
@@ -39,9 +44,11 @@ struct goro_config {
 	uint32_t maxprocs;   /* processors; 0: affinity mask and cgroup quota, or GORO_MAXPROCS */
 	uint32_t backend;    /* GORO_BACKEND_...; 0: GORO_BACKEND in the environment (uring, epoll), else probe */
 	uint64_t stack_size; /* default reserve of a goroutine's stack in bytes; 0: 256 KiB */
-	uint64_t slice_ns;   /* time slice in nanoseconds, 1 to 100 ms; 0: 10 ms */
+	uint64_t slice_ns;   /* time slice in nanoseconds, 1 to 100 ms; 0: GORO_SLICE_US in the environment (100 to 100000), else 10 ms */
+	uint32_t preempt_signal; /* what stops a goroutine's thread; 0: SIGURG. Others' signals of that number are passed on */
+	uint32_t max_stopped; /* threads that may be stopped at once; while so many are, no goroutine is started for the first time. 0: 512 */
 };
-#define GORO_CONFIG_INIT { sizeof(struct goro_config), 0, 0, 0, 0, 0 }
+#define GORO_CONFIG_INIT { sizeof(struct goro_config), 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Runs fn(arg) as the main goroutine and returns what it returned. When fn returns, the other
@@ -61,9 +68,8 @@ GORO_API int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg)
 GORO_API const char *goro_backend(const char **ret_reason);
 
 /*
- * Runs fn(arg), which may block in the kernel for long, on the calling goroutine but without a
- * processor: other goroutines go on meanwhile. Returns what fn returned. fn must not use any
- * call of goro that parks.
+ * Runs fn(arg), which may block in the kernel for long, on the calling goroutine; its processor goes to others as soon as they want it.
+ * Returns what fn returned. fn may use goro: each such call takes a processor first, and may wait for it.
  * Parks: it may wait for a processor at the end. From: any thread (a plain thread just calls fn).
  */
 GORO_API GORO_PARKS void *goro_blocking(void *(*fn)(void *arg), void *arg);

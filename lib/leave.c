@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * leave.c: the end of the runtime, for threads that are in the middle of a goroutine.
+ *
+ * When the main goroutine has returned the others stop where they are. One that is parked has left its thread already. The thread of one that computes,
+ * that was preempted, or that is blocked in the kernel has to be got out of it: goro_run() joins it. So while the runtime stops, sysmon
+ * sends each such thread the preemption signal every millisecond, and the handler abandons the goroutine: it switches to g0, and the frames above
+ * are never gone back to. What the goroutine holds it holds for ever, as a parked one does.
+ *
+ * That must not be malloc()'s lock or stdio's, or the program could do nothing afterwards. So a thread that is stopped inside of the C library, the
+ * loader or an allocator goes on instead, without a P, and is asked again; most are out of there within microseconds. One that is not after
+ * TRIES times (it is blocked in read(), or copies gigabytes) is abandoned all the same. In a statically linked program everything is one
+ * object; nothing can be told apart there, and each is left where it is met.
+ *
+ * Whoever enters the runtime meanwhile leaves there (rt_enter()): that is always a good place.
+ *
+ * Rejected: pthread_cancel() (runs cleanup handlers of code that did not expect it, and gets nobody out of a computation); leaving the threads
+ * stopped for ever (the same locks are lost, and the threads with them).
+ */
+#include "leave.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <signal.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include "sched.h"
+#include "switch.h"
+#include "sys.h"
+
+#define TRIES 50
+
+#if defined(__x86_64__)
+# define UC_PC(uc) ((void *)(uc)->uc_mcontext.gregs[REG_RIP])
+#else
+# define UC_PC(uc) ((void *)(uc)->uc_mcontext.pc)
+#endif
+
+/* The C library's lock-free table of objects, since 2.35; safe in signal handlers. */
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+#pragma weak _dl_find_object
+#endif
+
+/* Is pc inside of an object whose locks the program cannot do without? */
+static bool in_library(void *pc)
+{
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+	static const char *const names[] = { "libc.so", "libc-", "ld-linux", "libjemalloc", "libtcmalloc", "libmimalloc", "libpthread" };
+	struct dl_find_object o;
+	const char *name, *slash;
+
+	if (!_dl_find_object || _dl_find_object(pc, &o) != 0 || !o.dlfo_link_map || !o.dlfo_link_map->l_name)
+		return false;
+	name = o.dlfo_link_map->l_name;
+	slash = strrchr(name, '/');
+	name = slash ? slash + 1 : name;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(name, names[i], strlen(names[i])) == 0)
+			return true;
+#else
+	(void)pc;
+#endif
+	return false;
+}
+
+void goro__leave(struct m *m, void *uc)
+{
+	struct g *g = m->curg;
+
+	if (uc && m->tries++ < TRIES && in_library(UC_PC((ucontext_t *)uc))) {
+		/* It goes on without a P, until it enters the runtime or until the next signal. */
+		if (!m->p)
+			or_seq(&m->look, LOOK_TAKEN);
+		return;
+	}
+	g->flags |= G_PINNED;
+	g->sp = NULL; /* nobody walks what it leaves */
+	m->post = POST_NONE;
+	m->curg = NULL;
+	store_rlx(&m->in_runtime, 1);
+	/* The kernel's sigset_t is 8 bytes; the C library's begins with them. */
+	if (uc)
+		SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &((ucontext_t *)uc)->uc_sigmask, NULL, 8);
+	san_leave(m, g, NULL);
+	goro__switch(&m->abandoned, m->g0_sp, m);
+	__builtin_unreachable();
+}

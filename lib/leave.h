@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* leave.h: the end of the runtime, for a thread that is in the middle of a goroutine. Layer 6. */
+#ifndef LIB_LEAVE_H
+#define LIB_LEAVE_H
+
+#include "m.h"
+
+/*
+ * The runtime stops: m's goroutine stays where it is, and m goes back to its g0, which leaves. On the goroutine's stack (uc NULL) it does not return.
+ * In a signal handler, with the interrupted context uc, it returns if that is not a place to be left at; then the goroutine runs on.
+ */
+void goro__leave(struct m *m, void *uc);
+
+#endif
