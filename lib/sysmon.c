@@ -46,6 +46,7 @@
 #define SLOW (10 * GORO_MILLISECOND)
 #define HURRY 100		/* FAST ticks after a P was found that had overlooked something */
 #define STILL_LONG 5		/* ticks that a thread is blocked until its P is taken although nobody waits */
+#define OUT_CPU (GORO_MILLISECOND / 2) /* that a thread may use after its P was taken, until it must ask for one */
 #define QUIET 5			/* all-idle ticks before it sleeps */
 #define TRIM_AFTER (2 * GORO_SECOND) /* of idleness */
 
@@ -90,8 +91,8 @@ static int64_t cpu_time(int tid)
 	return (int64_t)ts.tv_sec * GORO_SECOND + ts.tv_nsec;
 }
 
-/* Does it only wait for a CPU? In its stat file the state is the letter after the last parenthesis, that of its name. */
-static bool only_waits_for_cpu(int tid)
+/* Does the thread run, or only wait for a CPU? In its stat file the state is the letter after the last parenthesis, that of its name. */
+static bool runs_or_wants_to(int tid)
 {
 	char path[48] = "/proc/self/task/", digits[12], buf[128];
 	size_t n = strlen(path), k = 0;
@@ -114,13 +115,17 @@ static bool only_waits_for_cpu(int tid)
 	return false;
 }
 
-/* For how many looks in a row has the thread of m not run, with p (NULL: without) all the time? */
-static uint32_t stands_still(struct m *m, struct p *p)
+/*
+ * For how many looks in a row has the thread of m, which has p (NULL: no P), been mostly blocked in the kernel? It is if it sleeps now and has used less
+ * than a quarter of the time since the last look. One that only waits for a CPU of an overloaded machine is not.
+ */
+static uint32_t stands_still(struct m *m, struct p *p, int64_t now)
 {
-	int64_t cpu = cpu_time(m->tid);
+	int64_t cpu = cpu_time(m->tid), used = cpu - m->cpu_seen, passed = now - m->seen_at;
 
-	if (cpu < 0 || cpu != m->cpu_seen || p != m->p_seen || (m->still == 0 && only_waits_for_cpu(m->tid))) {
-		m->cpu_seen = cpu;
+	m->cpu_seen = cpu;
+	m->seen_at = now;
+	if (p != m->p_seen || cpu < 0 || 4 * used > passed || runs_or_wants_to(m->tid)) {
 		m->p_seen = p;
 		m->still = 0;
 		return 0;
@@ -133,10 +138,11 @@ static void look_at_user(struct p *p, struct m *m, int64_t age, bool others, int
 {
 	bool wanted = others || load_rlx(&sched->nhogs) != 0;
 	bool announced = load_rlx(&m->look) & LOOK_ANNOUNCED;
-	uint32_t still = wanted && announced ? 1 : stands_still(m, p);
+	uint32_t still = wanted && announced ? 1 : stands_still(m, p, now);
 	bool hog = load_rlx(&p->hog_tick) == load_rlx(&p->slice_tick);
 
 	if ((still && wanted) || still >= STILL_LONG) {
+		m->cpu_out = m->cpu_seen;
 		if (!goro__retake(p, m) && !load_rlx(&goro__have_membarrier) && wanted)
 			goro__preempt(m, now);
 		mon.hurry = HURRY;
@@ -184,6 +190,15 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 		goro__preempt_check();
 }
 
+/*
+ * A thread that goes from one blocking call to the next may use OUT_CPU without a P. One signal for each time that it runs would
+ * give it a P to block with.
+ */
+static bool runs_without_p(struct m *m)
+{
+	return cpu_time(m->tid) - m->cpu_out > OUT_CPU && runs_or_wants_to(m->tid);
+}
+
 /* Threads without a P, in the code of a goroutine: one that runs is stopped. */
 static void look_at_threads(int64_t now, bool stopping)
 {
@@ -195,7 +210,7 @@ static void look_at_threads(int64_t now, bool stopping)
 	for (; m; m = m->all_link) {
 		if (load_rlx(&m->left) || load_acq(&m->in_runtime) != 0)
 			continue;
-		if (stopping || (!load_rlx(&m->p) && !(load_rlx(&m->look) & LOOK_ANNOUNCED) && stands_still(m, NULL) == 0))
+		if (stopping || (!load_rlx(&m->p) && !(load_rlx(&m->look) & LOOK_ANNOUNCED) && runs_without_p(m)))
 			goro__preempt(m, now);
 	}
 }

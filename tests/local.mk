@@ -133,6 +133,38 @@ t_programs += %D%/api/check_spawn_cxx
 endif
 
 # ----------------------------------------------------------------------------------------------------
+# preempt: black-box, that nobody stalls anybody; the hazards of asynchronous preemption
+# ----------------------------------------------------------------------------------------------------
+T_PRE = %D%/preempt/libpre.la $(T_API)
+t_programs += %D%/preempt/check_announced
+%C%_preempt_check_announced_LDADD = $(T_PRE)
+t_programs += %D%/preempt/check_basic
+%C%_preempt_check_basic_LDADD = $(T_PRE)
+t_programs += %D%/preempt/check_block
+%C%_preempt_check_block_LDADD = $(T_PRE)
+t_programs += %D%/preempt/check_fork
+%C%_preempt_check_fork_LDADD = $(T_PRE)
+t_programs += %D%/preempt/check_fp
+%C%_preempt_check_fp_LDADD = $(T_PRE) -lm
+t_programs += %D%/preempt/check_libc
+%C%_preempt_check_libc_LDADD = $(T_PRE)
+t_programs += %D%/preempt/check_many
+%C%_preempt_check_many_LDADD = $(T_PRE)
+t_programs += %D%/preempt/check_retake
+%C%_preempt_check_retake_LDADD = $(T_PRE)
+t_programs += %D%/preempt/check_shutdown
+%C%_preempt_check_shutdown_LDADD = $(T_PRE)
+t_programs += %D%/preempt/check_signals
+%C%_preempt_check_signals_LDADD = $(T_PRE)
+t_programs += %D%/preempt/check_stacks
+%C%_preempt_check_stacks_LDADD = $(T_PRE)
+t_programs += %D%/preempt/check_thread
+%C%_preempt_check_thread_LDADD = $(T_PRE)
+t_programs += %D%/preempt/check_slow_malloc
+%C%_preempt_check_slow_malloc_SOURCES = %D%/preempt/check_slow_malloc.c %D%/preempt/one_lock.c %D%/preempt/one_lock.h
+%C%_preempt_check_slow_malloc_LDADD = $(T_PRE)
+
+# ----------------------------------------------------------------------------------------------------
 # httpd: the server of examples, its protocol on bytes in memory and as a process
 # ----------------------------------------------------------------------------------------------------
 if HTTPD
@@ -212,6 +244,8 @@ check_LTLIBRARIES += %D%/libt.la
 %C%_libt_la_SOURCES = %D%/t.c %D%/t.h %D%/t_wait.c
 check_LTLIBRARIES += %D%/api/libapi.la
 %C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h
+check_LTLIBRARIES += %D%/preempt/libpre.la
+%C%_preempt_libpre_la_SOURCES = %D%/preempt/pre.c %D%/preempt/pre.h
 check_LTLIBRARIES += %D%/model/libmodel.la
 %C%_model_libmodel_la_SOURCES = %D%/model/model.c %D%/model/model.h %D%/model/doors.h
 check_PROGRAMS += $(t_programs) $(t_stress) %D%/have_uring
