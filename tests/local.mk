@@ -163,6 +163,26 @@ t_programs += %D%/preempt/check_thread
 t_programs += %D%/preempt/check_slow_malloc
 %C%_preempt_check_slow_malloc_SOURCES = %D%/preempt/check_slow_malloc.c %D%/preempt/one_lock.c %D%/preempt/one_lock.h
 %C%_preempt_check_slow_malloc_LDADD = $(T_PRE)
+if HAVE_ZLIB
+t_programs += %D%/preempt/check_zlib
+%C%_preempt_check_zlib_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
+%C%_preempt_check_zlib_LDADD = $(T_PRE) $(ZLIB_LIBS)
+endif
+if HAVE_SQLITE
+t_programs += %D%/preempt/check_sqlite
+%C%_preempt_check_sqlite_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+%C%_preempt_check_sqlite_LDADD = $(T_PRE) $(SQLITE_LIBS)
+endif
+if HAVE_OPENSSL
+t_programs += %D%/preempt/check_openssl
+%C%_preempt_check_openssl_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
+%C%_preempt_check_openssl_LDADD = $(T_PRE) $(OPENSSL_LIBS)
+endif
+if HAVE_CXX
+t_programs += %D%/preempt/check_cxx
+%C%_preempt_check_cxx_SOURCES = %D%/preempt/check_cxx.cc
+%C%_preempt_check_cxx_LDADD = $(T_PRE)
+endif
 
 # ----------------------------------------------------------------------------------------------------
 # httpd: the server of examples, its protocol on bytes in memory and as a process
