@@ -5,7 +5,8 @@
  *
  *     load/loadrun -k echo -c 64 -- bench_echo {port}
  *
- * With -p PROCS it takes so many processors. It runs until it is killed.
+ * With -p PROCS it takes so many processors, with -H HOGS so many goroutines compute for ever beside it, and with -s it prints
+ * each second how far they and the scheduler have got. It runs until it is killed.
  */
 #ifndef _GNU_SOURCE
 # define _GNU_SOURCE 1
@@ -13,6 +14,7 @@
 
 #include <goro.h>
 #include <goro/short.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,33 @@
 
 #define BUFFER 4096
 
-static unsigned port;
+#define MAX_HOGS 64
+
+static unsigned port, nhogs;
+static bool report;
+static struct { _Alignas(64) volatile unsigned long turns; } hogs[MAX_HOGS];
+
+static void hog(unsigned i)
+{
+	for (;;)
+		hogs[i].turns++;
+}
+
+static void print_each_second(void)
+{
+	for (;;) {
+		struct goro_stats st = GORO_STATS_INIT;
+		unsigned long sum = 0;
+
+		goro_sleep(GORO_SECOND);
+		goro_get_stats(&st);
+		for (unsigned i = 0; i < nhogs; i++)
+			sum += hogs[i].turns;
+		fprintf(stderr, "hogs %lu M turns, preemptions %llu, retakes %llu, stopped %llu, threads %llu\n", sum / 1000000,
+			(unsigned long long)st.preemptions, (unsigned long long)st.retakes, (unsigned long long)st.stopped,
+			(unsigned long long)st.threads);
+	}
+}
 
 static int fail(const char *what, int err)
 {
@@ -47,6 +75,10 @@ static int echo(void *arg)
 	(void)arg;
 	if (listener < 0)
 		return fail("listen", listener);
+	for (unsigned i = 0; i < nhogs; i++)
+		go(hog, i);
+	if (report)
+		go(print_each_second);
 	for (;;) {
 		int fd = goro_accept(listener, NULL, NULL, GORO_FOREVER);
 
@@ -74,13 +106,18 @@ int main(int argc, char **argv)
 	int option, err;
 
 	config.maxprocs = 1;
-	while ((option = getopt(argc, argv, "p:")) != -1) {
-		if (option != 'p')
+	while ((option = getopt(argc, argv, "p:H:s")) != -1) {
+		if (option == 'p')
+			config.maxprocs = (uint32_t)atoi(optarg);
+		else if (option == 'H')
+			nhogs = (unsigned)atoi(optarg);
+		else if (option == 's')
+			report = true;
+		else
 			return 2;
-		config.maxprocs = (uint32_t)atoi(optarg);
 	}
-	if (optind != argc - 1) {
-		fprintf(stderr, "usage: bench_echo [-p PROCS] PORT\n");
+	if (optind != argc - 1 || nhogs > MAX_HOGS) {
+		fprintf(stderr, "usage: bench_echo [-p PROCS] [-H HOGS] [-s] PORT\n");
 		return 2;
 	}
 	port = (unsigned)atoi(argv[optind]);

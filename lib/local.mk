@@ -62,6 +62,7 @@ goro_sources += %D%/clock.c %D%/clock.h
 goro_sources += %D%/bias.c %D%/bias.h
 goro_sources += %D%/print.c %D%/print.h
 goro_sources += %D%/cpu.c %D%/cpu.h
+goro_sources += %D%/asleep.c %D%/asleep.h
 goro_sources += %D%/guard.c %D%/guard.h
 goro_sources += %D%/probe.c %D%/probe.h
 

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "asleep.h"
 #include "blocking.h"
 #include "clock.h"
 #include "cpu.h"
@@ -358,6 +359,8 @@ static int run(struct m *m, uint32_t procs)
 	push_to(m->p, &m->p->q.fresh, g);
 	r = goro__spares_start();
 	if (r == 0)
+		r = goro__asleep_start();
+	if (r == 0)
 		r = goro__sysmon_start();
 	for (uint32_t i = 1; r == 0 && i < procs; i++)
 		r = goro__m_start(sched->ps[i]);
@@ -406,6 +409,7 @@ int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg)
 		goro__spares_stop();
 		join_all(m);
 		goro__sysmon_stop();
+		goro__asleep_stop();
 		goro__preempt_fini();
 		goro__signals_fini();
 		drain_rest(m);

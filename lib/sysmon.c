@@ -24,15 +24,14 @@
  *
  * Its thread blocks all signals and runs no user code. It takes no lock that ordinary code holds.
  */
-#include <fcntl.h>
 #include <goro/debug.h>
 #include <goro/time.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "asleep.h"
 #include "clock.h"
 #include "futex.h"
 #include "netpoll.h"
@@ -91,30 +90,6 @@ static int64_t cpu_time(int tid)
 	return (int64_t)ts.tv_sec * GORO_SECOND + ts.tv_nsec;
 }
 
-/* Does the thread run, or only wait for a CPU? In its stat file the state is the letter after the last parenthesis, that of its name. */
-static bool runs_or_wants_to(int tid)
-{
-	char path[48] = "/proc/self/task/", digits[12], buf[128];
-	size_t n = strlen(path), k = 0;
-	long fd, got;
-
-	do
-		digits[k++] = (char)('0' + tid % 10);
-	while ((tid /= 10) > 0);
-	while (k > 0)
-		path[n++] = digits[--k];
-	memcpy(path + n, "/stat", sizeof("/stat"));
-	fd = SYS4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-	if (fd < 0)
-		return false;
-	got = sys_read((int)fd, buf, sizeof(buf));
-	sys_close((int)fd);
-	for (long i = got - 3; i > 0; i--)
-		if (buf[i] == ')')
-			return buf[i + 2] == 'R';
-	return false;
-}
-
 /*
  * For how many looks in a row has the thread of m, which has p (NULL: no P), been mostly blocked in the kernel? It is if it sleeps now and has used less
  * than a quarter of the time since the last look. One that only waits for a CPU of an overloaded machine is not.
@@ -125,7 +100,7 @@ static uint32_t stands_still(struct m *m, struct p *p, int64_t now)
 
 	m->cpu_seen = cpu;
 	m->seen_at = now;
-	if (p != m->p_seen || cpu < 0 || 4 * used > passed || runs_or_wants_to(m->tid)) {
+	if (p != m->p_seen || cpu < 0 || 4 * used > passed || !goro__thread_sleeps(m->tid)) {
 		m->p_seen = p;
 		m->still = 0;
 		return 0;
@@ -196,7 +171,7 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
  */
 static bool runs_without_p(struct m *m)
 {
-	return cpu_time(m->tid) - m->cpu_out > OUT_CPU && runs_or_wants_to(m->tid);
+	return cpu_time(m->tid) - m->cpu_out > OUT_CPU && !goro__thread_sleeps(m->tid);
 }
 
 /* Threads without a P, in the code of a goroutine: one that runs is stopped. */

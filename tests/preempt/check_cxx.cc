@@ -20,7 +20,9 @@
 #include <string>
 #include <vector>
 
+extern "C" {
 #include "api.h"
+}
 #include "pre.h"
 #include "t.h"
 

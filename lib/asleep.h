@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* asleep.h: is a thread blocked in the kernel? Layer 2. */
+#ifndef LIB_ASLEEP_H
+#define LIB_ASLEEP_H
+
+#include <stdbool.h>
+
+int goro__asleep_start(void); /* 0 or negative errno; user context */
+void goro__asleep_stop(void);
+
+/* Does the thread tid of this process sleep? true also if nothing can be found out. sysmon only; takes some microseconds. */
+bool goro__thread_sleeps(int tid);
+
+#endif
