@@ -64,7 +64,7 @@ static void poll_block(struct wait *w)
 {
 	struct pollfd p = { .fd = w->fd[0], .events = POLLIN };
 
-	t_check_int(poll(&p, 1, -1), ==, 1);
+	t_check(poll(&p, 1, -1) == 1, "%s", strerror(errno));
 	read_block(w);
 }
 
@@ -74,7 +74,7 @@ static void select_block(struct wait *w)
 
 	FD_ZERO(&set);
 	FD_SET(w->fd[0], &set);
-	t_check_int(select(w->fd[0] + 1, &set, NULL, NULL, NULL), ==, 1);
+	t_check(select(w->fd[0] + 1, &set, NULL, NULL, NULL) == 1, "%s", strerror(errno));
 	read_block(w);
 }
 
