@@ -12,6 +12,7 @@
 #include <goro/preempt.h>
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,7 @@ static int echo_main(void *arg)
 	c.raw = s->kind;
 	t_check_int(api_link(s->links ? API_TCP4 : API_PAIR, fd), ==, 0);
 	c.fd = fd[0];
+	t_check(!c.raw || fcntl(c.fd, F_SETFL, 0) == 0); /* the thread blocks; goro's sockets do not */
 	t_check_int(GORO_GO(echo, fd[1]), ==, 0);
 	for (int i = 0; i < 4; i++)
 		t_check_int(GORO_GO(hog, s), ==, 0);
@@ -315,6 +317,60 @@ START_TEST(no_crowd_starves_hogs_timers_or_new_goroutines_nor_they_it)
 }
 END_TEST
 
+/* ---- hogs among themselves ------------------------------------------------------------------------------------------ */
+
+#define HOGS 8
+
+struct share {
+	struct scene *scene;
+	int64_t cpu;
+};
+
+static void measured_hog(struct share *h)
+{
+	int64_t start = pre_thread_ns();
+
+	pre_spin_until(&h->scene->stop);
+	h->cpu = pre_thread_ns() - start;
+}
+
+static int even_main(void *arg)
+{
+	struct share hogs[HOGS] = { { NULL, 0 } };
+	struct scene *s = arg;
+	int64_t least, most;
+
+	if (s->kind < CROWDS)
+		start_crowd(s, s->kind);
+	for (int i = 0; i < HOGS; i++) {
+		hogs[i].scene = s;
+		t_check_int(GORO_GO(measured_hog, &hogs[i]), ==, 0);
+	}
+	t_check_int(goro_sleep(pre_patient(2 * WINDOW)), ==, 0);
+	finish(s, 0);
+	least = most = hogs[0].cpu;
+	for (int i = 1; i < HOGS; i++) {
+		least = least < hogs[i].cpu ? least : hogs[i].cpu;
+		most = most > hogs[i].cpu ? most : hogs[i].cpu;
+	}
+	s->share = (int)(100 * least / most);
+	return 0;
+}
+
+/* What is left to those that compute, they share: each has its turn, also beside a crowd that never stops. */
+START_TEST(hogs_share_evenly_what_a_crowd_leaves_them)
+{
+	struct scene s = { .share = 0 };
+
+	for (int i = 0; i < ATTEMPTS && s.share < 20; i++) {
+		s = (struct scene){ .kind = _i % (CROWDS + 1) };
+		pre_run(1, _i <= CROWDS ? 1000 : PRE_SHORT, even_main, &s);
+		printf("%s: the least has %d %% of the most\n", s.kind < CROWDS ? crowds[s.kind] : "nobody", s.share);
+	}
+	t_check_int(s.share, >=, 20);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("preempt: fairness");
@@ -326,6 +382,7 @@ int main(void)
 	tc = tcase_create("crowds");
 	tcase_set_timeout(tc, 40);
 	tcase_add_loop_test(tc, no_crowd_starves_hogs_timers_or_new_goroutines_nor_they_it, 0, 2 * CROWDS);
+	tcase_add_loop_test(tc, hogs_share_evenly_what_a_crowd_leaves_them, 0, 2 * (CROWDS + 1));
 	suite_add_tcase(s, tc);
 	return t_main(s);
 }
