@@ -63,6 +63,7 @@ goro_sources += %D%/bias.c %D%/bias.h
 goro_sources += %D%/print.c %D%/print.h
 goro_sources += %D%/cpu.c %D%/cpu.h
 goro_sources += %D%/asleep.c %D%/asleep.h
+goro_sources += %D%/restart.c %D%/restart.h
 goro_sources += %D%/guard.c %D%/guard.h
 goro_sources += %D%/probe.c %D%/probe.h
 
@@ -87,6 +88,7 @@ goro_sources += %D%/blocking.c %D%/blocking.h
 goro_sources += %D%/preempt.c
 goro_sources += %D%/leave.c %D%/leave.h
 goro_sources += %D%/bound.c
+goro_sources += %D%/fork.c
 goro_sources += %D%/spare.c
 goro_sources += %D%/netpoll.h
 goro_sources += %D%/sched.c %D%/sched.h

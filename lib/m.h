@@ -68,7 +68,7 @@ struct m {
 	uint8_t tries;		/* how often the end of the runtime has found it at a bad place */
 	void *abandoned;	/* where goro__switch() stores a context that nobody goes back to */
 	int64_t sig_at;		/* atomic */
-	int64_t cpu_seen, seen_at, cpu_out; /* sysmon's */
+	int64_t cpu_seen, seen_at; /* sysmon's */
 	struct p *p_seen;	/* sysmon's */
 	uint32_t still;		/* sysmon's: looks at which its thread had not run */
 	void *g0_fiber, *g0_fake; /* sanitizers */

@@ -90,6 +90,7 @@ static NOINLINE void foreign_sleep(struct m *m, struct lock *l, int64_t deadline
 	store_rlx(&m->futex, 0);
 	if (l)
 		goro__unlock(l);
+	goro__fork_check();
 	/* [FOREIGN-1] acquire: pairs with [FOREIGN-2]. Without it what the waker wrote may be read stale. */
 	while (load_acq(&m->futex) == 0) {
 		if (goro__futex_wait(&m->futex, 0, deadline) == -ETIMEDOUT) {
@@ -224,6 +225,7 @@ static void foreign_token(struct m *m, int64_t deadline)
 	struct g *g = m->curg;
 	uint32_t none = TOKEN_NONE;
 
+	goro__fork_check();
 	if (cas_ar(&g->token, &none, TOKEN_PARKED)) /* [TOKEN-1] */
 		while (load_acq(&g->token) == TOKEN_PARKED)
 			if (goro__futex_wait(&g->token, TOKEN_PARKED, deadline) == -ETIMEDOUT)
@@ -277,6 +279,7 @@ struct m *goro__yield(struct m *m)
 	struct p *p = m->p;
 
 	if (unlikely(m->foreign)) {
+		goro__fork_check();
 		sys_sched_yield();
 		return m;
 	}

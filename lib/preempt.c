@@ -8,7 +8,7 @@
  * variables in registers, malloc's and stdio's locks and who owns them. A goroutine whose thread is blocked in the kernel is left
  * there; only its P is taken. When it comes back and enters the runtime, it waits for a P in the same way.
  *
- * Three ways to stop, one procedure (goro__m_stop(), then goro__m_wait(), then goro__resumed()):
+ * Three ways to stop, one procedure (queue_stopped(), then goro__m_wait(), then goro__resumed()):
  *   - in the signal handler, with or without a P;
  *   - at the end of a call of ours (rt_exit()), when the signal came while it was inside;
  *   - at the beginning of one (rt_enter()), when the P was taken meanwhile.
@@ -31,8 +31,8 @@
  * that was preempted before after stint_ns if others wait, else after a whole slice. So a server's goroutines wait for a hog a
  * millisecond or so, and never for several hogs in a row. What comes back from the kernel goes to the head of the global queue.
  *
- * A cap. Each stopped goroutine costs a thread. When max_stopped are stopped, no goroutine starts for the first time as long as one of them can run
- * instead; those that have started share the Ps.
+ * A cap. Each goroutine that was preempted, or is blocked in the kernel, costs a thread. When there are max_stopped such threads no goroutine starts for
+ * the first time as long as one of those that were preempted can run instead; those that have started share the Ps.
  *
  * Shutdown: leave.c.
  *
@@ -58,6 +58,7 @@
 #include "leave.h"
 #include "netpoll.h"
 #include "park.h"
+#include "restart.h"
 #include "switch.h"
 #include "sys.h"
 
@@ -79,24 +80,32 @@ bool goro__others_wait(struct p *p)
 	       (first != INT64_MAX && first <= goro__now()) || goro__netpoll->overdue(p);
 }
 
+/* find_runnable() is to choose whom to start: no shortcuts. */
+static void note_full(void)
+{
+	if (goro__full())
+		for (uint32_t i = 0; i < load_acq(&sched->nps); i++)
+			or_seq(&sched->ps[i]->attention, ATT_FULL);
+}
+
 /*
- * m's goroutine stops with its thread, which calls goro__m_wait() next. Its P, if it has one, goes to heir, and it is behind all others then;
- * without a P it comes from the kernel and goes before the others.
+ * m's goroutine stops with its thread, which calls goro__m_wait() next. Its P, if it has one, goes to heir. A hog, which computes, is behind all
+ * others then; else it comes from the kernel and goes before them. sched->lock is held, and dropped.
  */
-void goro__m_stop(struct m *m, struct m *heir)
+static void queue_stopped(struct m *m, bool hog, struct m *heir)
 {
 	struct g *g = m->curg;
 	struct p *p = m->p;
-	struct glist *l = p ? &sched->hogs : &sched->global;
+	struct glist *l = hog ? &sched->hogs : &sched->global;
 
 	store_rlx(&m->futex, 0); /* I1 of spare.c */
-	m->hog = p != NULL;
+	m->hog = hog;
 	g->flags |= G_PINNED;
 	g->sp = NULL;
 	g->m = m;
 	store_rlx(&g->status, G_RUNNABLE);
 	m->p = NULL;
-	if (p) {
+	if (hog) {
 		g->next = NULL;
 		if (l->n)
 			l->last->next = g;
@@ -111,9 +120,8 @@ void goro__m_stop(struct m *m, struct m *heir)
 			l->last = g;
 		store_rlx(&sched->nglobal, load_rlx(&sched->nglobal) + 1);
 	}
-	if (add_seq(&sched->nstopped, 1) >= sched->max_stopped)
-		for (uint32_t i = 0; i < load_acq(&sched->nps); i++)
-			or_seq(&sched->ps[i]->attention, ATT_FULL);
+	add_seq(&sched->nstopped, 1);
+	note_full();
 	goro__unlock(&sched->lock);
 	if (p) {
 		int64_t now = goro__now(), stint = now - p->stint_since;
@@ -150,7 +158,7 @@ void goro__resumed(struct m *m)
 }
 
 /* Stops, if somebody can take the P, and goes on. Inside of the runtime. uc: the context of a signal handler, NULL on the goroutine's stack. */
-static void stop(struct m *m, void *uc)
+static void stop(struct m *m, bool hog, void *uc)
 {
 	struct m *heir = NULL;
 
@@ -159,7 +167,7 @@ static void stop(struct m *m, void *uc)
 		goro__unlock(&sched->lock);
 		return;
 	}
-	goro__m_stop(m, heir);
+	queue_stopped(m, hog, heir);
 	if (!goro__m_wait(m)) {
 		goro__leave(m, uc);
 		return;
@@ -170,7 +178,7 @@ static void stop(struct m *m, void *uc)
 
 void goro__stop_here(struct m *m)
 {
-	stop(m, NULL);
+	stop(m, false, NULL);
 }
 
 /* Has sysmon taken our P? Inside of the runtime. */
@@ -209,7 +217,7 @@ COLD void goro__rt_enter_slow(struct m *m)
 		return;
 	if (!(load_rlx(&m->look) & LOOK_ANNOUNCED))
 		add_seq(&sched->nout, -1u);
-	stop(m, NULL);
+	stop(m, false, NULL);
 }
 
 /* Others want the P of m, whose goroutine has used up its slice, or was told to make room. Inside of the runtime. */
@@ -225,14 +233,14 @@ static void preempted(struct m *m, void *uc)
 		if (load_rlx(&m->look) & LOOK_ANNOUNCED)
 			return; /* it said that it does without */
 		add_seq(&sched->nout, -1u);
-		stop(m, uc);
+		stop(m, true, uc);
 		return;
 	}
 	if (!(load_rlx(&m->p->attention) & (ATT_SLICE | ATT_WORLD | ATT_PROCS)))
 		return; /* the signal was for another, who ran here a moment ago */
 	if (g->nopreempt || !(goro__others_wait(m->p) || load_rlx(&sched->nhogs)))
 		return;
-	stop(m, uc);
+	stop(m, true, uc);
 }
 
 COLD void goro__rt_exit_slow(struct m *m)
@@ -294,6 +302,7 @@ static NO_SANITIZE void on_signal(int sig, siginfo_t *si, void *uc)
 	preempted(m, uc);
 	compiler_barrier();
 	store_rlx(&m->in_runtime, 0);
+	goro__restart_syscall(uc);
 }
 
 void goro__preempt(struct m *m, int64_t now)
@@ -409,6 +418,7 @@ bool goro__retake(struct p *p, struct m *m)
 		m->curg->wait_since = load_rlx(&sched->coarse_now);
 		store_rlx(&m->curg->status, G_BLOCKED);
 		add_seq(&sched->nout, 1);
+		note_full();
 	}
 	add_seq(&sched->retakes, 1);
 	goro__unlock(&sched->lock);

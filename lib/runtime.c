@@ -382,8 +382,11 @@ int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg)
 	r = read_config(cfg, &c);
 	if (r != 0)
 		return r;
+	if (load_rlx(&goro__forked))
+		return -EPERM;
 	if (!cas_seq(&goro__running, &idle, 1))
 		return -EBUSY;
+	goro__fork_init();
 	goro__sys_faults_init();
 	init_sched(&c);
 	main_fn = fn;

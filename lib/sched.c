@@ -160,9 +160,7 @@ static struct g *take_local(struct p *p)
 	g = runqs_pop_next(&p->q);
 	if (!g) {
 		bump(&p->slice_tick);
-		g = runq_pop_oldest(&p->q.woken);
-		if (!g)
-			g = runq_pop_newest(&p->q.fresh);
+		g = take_turns(p);
 	}
 	bias_leave(&p->q.bias);
 	return g;
@@ -327,15 +325,20 @@ static int64_t run_timers(struct m *m, struct p *p)
 	return first == INT64_MAX ? GORO_FOREVER : first;
 }
 
-/* As many threads are stopped as may be: one of them instead of g, which has never run, if there is one. */
+/* As many threads have a goroutine and no P as may: one that has started instead of g, which has not, if there is one. */
 static struct g *instead_of_new(struct p *p, struct g *g)
 {
 	struct g *h;
 
-	if (load_rlx(&sched->nstopped) < sched->max_stopped)
+	if (!goro__full())
 		return g;
 	or_seq(&p->attention, ATT_FULL); /* so that we come here for the next one, too */
-	if (g->sp || (g->flags & G_PINNED) || !(h = goro__hog_take()))
+	if (g->sp || (g->flags & G_PINNED))
+		return g;
+	bias_enter(&p->q.bias);
+	h = runq_pop_oldest(&p->q.woken);
+	bias_leave(&p->q.bias);
+	if (!h && !(h = goro__hog_take()))
 		return g;
 	push_to(p, &p->q.fresh, g);
 	return h;
@@ -353,10 +356,15 @@ static struct g *take_hog(struct p *p, bool turn)
 struct g *goro__find_runnable(struct m *m)
 {
 	struct p *p = m->p;
-	bool look = p->until_look == 0;
+	bool called = p->until_look != 0 && load_rlx(&p->attention) != 0, look;
 	struct g *g;
 
-	p->until_look = LOOK_EVERY;
+	/* Who comes here at every switch, because somebody wants attention all the time, must look further as often as others. */
+	if (called)
+		p->until_look--;
+	look = p->until_look == 0;
+	if (look || !called)
+		p->until_look = LOOK_EVERY;
 	for (;;) {
 		int64_t deadline;
 
@@ -381,10 +389,10 @@ struct g *goro__find_runnable(struct m *m)
 			break;
 		goro__idle(m, p, deadline);
 	}
-	if (!look)
+	if (!look && !called)
 		store_rlx(&p->look_ticks, arch_ticks());
 	goro__spin_end(m, true);
-	if (unlikely(load_rlx(&sched->nstopped) >= sched->max_stopped))
+	if (unlikely(goro__full()))
 		g = instead_of_new(p, g);
 	return g;
 }

@@ -142,10 +142,13 @@ bool goro__p_release(struct m *m);	/* m gives its P away; false: nobody could ta
 
 /* preempt.c */
 bool goro__others_wait(struct p *p);	/* does anybody but those who were preempted want p? */
-void goro__m_stop(struct m *m, struct m *heir); /* the rest of stopping; sched->lock is held, and dropped */
 void goro__stop_here(struct m *m);	/* waits for a P with the thread, on the goroutine's stack */
 void goro__resumed(struct m *m);	/* the goroutine of m, which was stopped or bound, goes on */
 struct g *goro__hog_take(void);
+static inline bool goro__full(void)	/* as many threads have a goroutine and no P as may */
+{
+	return load_rlx(&sched->nstopped) + load_rlx(&sched->nout) >= sched->max_stopped;
+}
 bool goro__end_announced(struct m *m);	/* the announced call of m is over: do we still have our P? */
 bool goro__retake(struct p *p, struct m *m); /* sysmon: m's thread is blocked in the kernel */
 void goro__preempt(struct m *m, int64_t now); /* sysmon: sends the signal */
@@ -153,6 +156,11 @@ int goro__preempt_init(const void *config);
 void goro__preempt_fini(void);
 void goro__preempt_check(void);		/* sysmon: is the handler still ours? */
 extern uint32_t goro__preempting;	/* constant while the runtime runs: signals are sent */
+
+/* fork.c */
+extern uint32_t goro__forked;	/* this is a child of a process whose runtime ran */
+void goro__fork_init(void);	/* user context */
+void goro__fork_check(void);	/* a plain thread is about to wait: is there anybody? */
 
 /* bound.c */
 struct g *goro__bound_next(struct m *m) ON_G0; /* the goroutine that m is kept for, ready; NULL: the runtime stops */

@@ -471,12 +471,14 @@ static bool next_g(struct m *m)
 	struct g *g = m->curg, *next;
 	struct p *p = m->p;
 
-	bump(&p->exited);
-	if (unlikely(g->flags & (G_MAIN | G_BOUND))) {
+	if (unlikely(g->flags & (G_MAIN | G_BOUND | G_FOREIGN))) {
+		if (g->flags & G_FOREIGN)
+			goro__throw("a goroutine has ended in a forked child, where it came along by accident; call exec or _exit");
 		if (g->flags & G_MAIN)
 			goro__main_done(m);
 		m->boundg = NULL;
 	}
+	bump(&p->exited);
 	if (unlikely(load_rlx(&sched->main_gone)) && goro_count() == 0)
 		goro__throw("no goroutines (main called runtime.Goexit) - deadlock!");
 	next = pick_local(p);

@@ -89,9 +89,26 @@ resumed:
 	return m;
 }
 
+/* Woken ones and new ones take turns, so neither starves the other. In the section of the queues. */
+static inline struct g *take_turns(struct p *p)
+{
+	struct g *g;
+
+	if (p->until_look & 1) {
+		g = runq_pop_oldest(&p->q.woken);
+		if (!g)
+			g = runq_pop_newest(&p->q.fresh);
+	} else {
+		g = runq_pop_newest(&p->q.fresh);
+		if (!g)
+			g = runq_pop_oldest(&p->q.woken);
+	}
+	return g;
+}
+
 /*
  * The next goroutine of the local queues; NULL when they are empty or when it is time to look further. The caller is about
- * to leave its goroutine. Woken ones (runq) and new ones (newq) take turns, so neither starves the other.
+ * to leave its goroutine.
  */
 static inline struct g *pick_local(struct p *p)
 {
@@ -103,15 +120,7 @@ static inline struct g *pick_local(struct p *p)
 	g = runqs_pop_next(&p->q);
 	if (!g) {
 		bump(&p->slice_tick);
-		if (p->until_look & 1) {
-			g = runq_pop_oldest(&p->q.woken);
-			if (!g)
-				g = runq_pop_newest(&p->q.fresh);
-		} else {
-			g = runq_pop_newest(&p->q.fresh);
-			if (!g)
-				g = runq_pop_oldest(&p->q.woken);
-		}
+		g = take_turns(p);
 	}
 	bias_leave(&p->q.bias);
 	return g;

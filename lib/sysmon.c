@@ -11,7 +11,8 @@
  *   - does somebody wait there although another P is idle, and has it not switched since the last tick? Then an idle P is woken: its
  *     goroutine computes, and the others need not wait for it.
  *   - are its timers due, or is there I/O to submit or take, and has it not looked for a millisecond? Then it is asked to at its next switch.
- * And for each thread that lost its P in the kernel: does it run again? Then it is stopped, until it gets a P.
+ * And for each thread that lost its P in the kernel: does it compute again? Then it is stopped, until it gets a P. One that only goes from one blocking
+ * call to the next is left alone: a signal would end its call with EINTR, and a P would be wasted on it.
  *
  * The tick is HOG while preempted goroutines wait and others have I/O in flight, FAST while anybody waits, some Ps are busy and some
  * idle, or a thread is without its P, and for a while after; else SLOW; and there is none after QUIET ticks during which all
@@ -44,8 +45,8 @@
 #define FAST (GORO_MILLISECOND)
 #define SLOW (10 * GORO_MILLISECOND)
 #define HURRY 100		/* FAST ticks after a P was found that had overlooked something */
+#define STARVED (10 * GORO_MILLISECOND)
 #define STILL_LONG 5		/* ticks that a thread is blocked until its P is taken although nobody waits */
-#define OUT_CPU (GORO_MILLISECOND / 2) /* that a thread may use after its P was taken, until it must ask for one */
 #define QUIET 5			/* all-idle ticks before it sleeps */
 #define TRIM_AFTER (2 * GORO_SECOND) /* of idleness */
 
@@ -91,21 +92,28 @@ static int64_t cpu_time(int tid)
 }
 
 /*
- * For how many looks in a row has the thread of m, which has p (NULL: no P), been mostly blocked in the kernel? It is if it sleeps now and has used less
- * than a quarter of the time since the last look. One that only waits for a CPU of an overloaded machine is not.
+ * What has the thread of m, which has p (NULL: no P), done since the last look? BLOCKED: it sleeps now and has used less than a quarter of the time, as
+ * m->still looks in a row. RUNS: it has used more, and is not asleep now, so a signal will hardly meet it in a system call. NO_IDEA: this is the first
+ * look, or it has run and sleeps, or it waits for a CPU of an overloaded machine.
  */
-static uint32_t stands_still(struct m *m, struct p *p, int64_t now)
+enum life { NO_IDEA, RUNS, BLOCKED };
+
+/* sure: it may be sent a signal. */
+static enum life what_it_does(struct m *m, struct p *p, int64_t now, bool sure)
 {
 	int64_t cpu = cpu_time(m->tid), used = cpu - m->cpu_seen, passed = now - m->seen_at;
+	bool first = p != m->p_seen || cpu < 0, lazy = 4 * used <= passed, asleep;
 
 	m->cpu_seen = cpu;
 	m->seen_at = now;
-	if (p != m->p_seen || cpu < 0 || 4 * used > passed || !goro__thread_sleeps(m->tid)) {
-		m->p_seen = p;
-		m->still = 0;
-		return 0;
+	m->p_seen = p;
+	asleep = !first && (lazy || sure) && goro__thread_sleeps(m->tid);
+	if (lazy && asleep) {
+		m->still++;
+		return BLOCKED;
 	}
-	return ++m->still;
+	m->still = 0;
+	return first || lazy || asleep ? NO_IDEA : RUNS;
 }
 
 /* The goroutine that has p is in its own code, and has been for age ns since sysmon noticed it. */
@@ -113,17 +121,21 @@ static void look_at_user(struct p *p, struct m *m, int64_t age, bool others, int
 {
 	bool wanted = others || load_rlx(&sched->nhogs) != 0;
 	bool announced = load_rlx(&m->look) & LOOK_ANNOUNCED;
-	uint32_t still = wanted && announced ? 1 : stands_still(m, p, now);
 	bool hog = load_rlx(&p->hog_tick) == load_rlx(&p->slice_tick);
+	bool over = wanted && age >= (hog && others ? sched->stint_ns : sched->slice_ns);
+	enum life life = wanted && announced ? BLOCKED : what_it_does(m, p, now, over);
 
-	if ((still && wanted) || still >= STILL_LONG) {
-		m->cpu_out = m->cpu_seen;
+	/* That it waits for a CPU for so long is no reason to keep a P; without a signal nothing is lost if it is blocked after all. */
+	if (life == NO_IDEA && wanted && age >= 3 * sched->slice_ns + STARVED)
+		life = BLOCKED;
+	if (life == BLOCKED && (wanted || m->still >= STILL_LONG)) {
 		if (!goro__retake(p, m) && !load_rlx(&goro__have_membarrier) && wanted)
 			goro__preempt(m, now);
 		mon.hurry = HURRY;
-	} else if (still == 0 && wanted && age >= (hog && others ? sched->stint_ns : sched->slice_ns)) {
+	} else if (over) {
 		or_seq(&p->attention, ATT_SLICE);
-		goro__preempt(m, now);
+		if (life == RUNS)
+			goro__preempt(m, now);
 	}
 }
 
@@ -165,15 +177,6 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 		goro__preempt_check();
 }
 
-/*
- * A thread that goes from one blocking call to the next may use OUT_CPU without a P. One signal for each time that it runs would
- * give it a P to block with.
- */
-static bool runs_without_p(struct m *m)
-{
-	return cpu_time(m->tid) - m->cpu_out > OUT_CPU && !goro__thread_sleeps(m->tid);
-}
-
 /* Threads without a P, in the code of a goroutine: one that runs is stopped. */
 static void look_at_threads(int64_t now, bool stopping)
 {
@@ -185,7 +188,7 @@ static void look_at_threads(int64_t now, bool stopping)
 	for (; m; m = m->all_link) {
 		if (load_rlx(&m->left) || load_acq(&m->in_runtime) != 0)
 			continue;
-		if (stopping || (!load_rlx(&m->p) && !(load_rlx(&m->look) & LOOK_ANNOUNCED) && runs_without_p(m)))
+		if (stopping || (!load_rlx(&m->p) && !(load_rlx(&m->look) & LOOK_ANNOUNCED) && what_it_does(m, NULL, now, true) == RUNS))
 			goro__preempt(m, now);
 	}
 }

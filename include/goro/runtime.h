@@ -46,7 +46,7 @@ struct goro_config {
 	uint64_t stack_size; /* default reserve of a goroutine's stack in bytes; 0: 256 KiB */
 	uint64_t slice_ns;   /* time slice in nanoseconds, 1 to 100 ms; 0: GORO_SLICE_US in the environment (100 to 100000), else 10 ms */
 	uint32_t preempt_signal; /* what stops a goroutine's thread; 0: SIGURG. Others' signals of that number are passed on */
-	uint32_t max_stopped; /* threads that may be stopped at once; while so many are, no goroutine is started for the first time. 0: 512 */
+	uint32_t max_stopped; /* threads that may wait, with a goroutine that was preempted or blocks in the kernel, at once; while so many do, and a preempted one can run instead, no goroutine is started for the first time. 0: 512 */
 };
 #define GORO_CONFIG_INIT { sizeof(struct goro_config), 0, 0, 0, 0, 0, 0, 0 }
 
@@ -55,7 +55,7 @@ struct goro_config {
  * goroutines stop where they are; their I/O is cancelled and drained before their stacks go. The
  * process may call goro_run() again afterwards.
  * Parks: no, blocks the calling thread, which becomes one of the workers. From: a plain thread.
- * cfg may be NULL. Errors: -EBUSY the runtime is already running (or called from a goroutine);
+ * cfg may be NULL. Errors: -EPERM in a child that was forked while the runtime ran, which may only call exec; -EBUSY the runtime is already running (or called from a goroutine);
  * -EINVAL fn is NULL or a field of cfg is out of range; -E2BIG cfg has unknown non-zero fields;
  * -ENOMEM, -EAGAIN no memory or threads; with a forced backend, the error that its probe gave.
  */

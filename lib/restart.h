@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* restart.h: a system call that our signal has interrupted. Layer 2. */
+#ifndef LIB_RESTART_H
+#define LIB_RESTART_H
+
+/*
+ * In the handler of a signal that the program knows nothing of, with its context: if it has ended a system call with EINTR, that call is made again
+ * when the handler returns. SIGSAFE.
+ */
+void goro__restart_syscall(void *uc);
+
+#endif
