@@ -63,6 +63,7 @@ struct m *goro__p_regain(struct m *m)
 	san_leave(m, g, NULL);
 	m = goro__switch(&g->sp, m->g0_sp, m);
 	finish_switch(m, g);
+	cxx_arrive(g);
 	return m;
 }
 

@@ -31,6 +31,13 @@ void __tsan_switch_to_fiber(void *fiber, unsigned flags) WEAK;
 void __tsan_acquire(void *addr) WEAK;
 void __tsan_release(void *addr) WEAK;
 
+/* The C++ library's own, the same since GCC 3 and in libc++abi: the stack of caught exceptions and the count of those in flight. */
+struct cxx_globals {
+	void *caught;
+	unsigned int uncaught;
+};
+struct cxx_globals *__cxa_get_globals(void) WEAK;
+
 /*
  * A switch as such orders nothing between goroutines, or two of them on one thread could never be seen to race: what orders
  * them is told by san_release() and san_acquire(). But in a library that is instrumented itself, the scheduler's own
@@ -52,7 +59,7 @@ uint32_t goro__san;
 
 void goro__san_init(void)
 {
-	goro__san = 0;
+	goro__san = __cxa_get_globals ? SAN_CXX : 0;
 	if (__sanitizer_start_switch_fiber && __asan_unpoison_memory_region)
 		goro__san |= SAN_ASAN;
 	if (__tsan_switch_to_fiber)
@@ -112,8 +119,31 @@ void goro__san_reuse(struct g *g)
 		__asan_unpoison_memory_region((void *)stk_lo(g->stk), stk_hi(g->stk) - stk_lo(g->stk));
 }
 
+/* Takes the thread's state of exceptions along: a goroutine may yield inside of a catch block. */
+static NO_TSAN void cxx_leave(struct g *from)
+{
+	struct cxx_globals *c = __cxa_get_globals();
+
+	if (from->status != G_FREE) {
+		from->run.cxx_caught = c->caught;
+		from->run.cxx_uncaught = c->uncaught;
+	}
+	c->caught = NULL;
+	c->uncaught = 0;
+}
+
+NO_TSAN void goro__cxx_arrive(struct g *g)
+{
+	struct cxx_globals *c = __cxa_get_globals();
+
+	c->caught = g->run.cxx_caught;
+	c->uncaught = (unsigned int)g->run.cxx_uncaught;
+}
+
 NO_TSAN void goro__san_leave(struct m *m, struct g *from, struct g *to)
 {
+	if ((goro__san & SAN_CXX) && from)
+		cxx_leave(from);
 	if (goro__san & SAN_ASAN) {
 		void **save = from ? (from->status == G_FREE ? NULL : &from->san_fake) : &m->g0_fake;
 

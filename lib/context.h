@@ -15,7 +15,8 @@
 struct g;
 struct m;
 
-enum { SAN_ASAN = 1, SAN_TSAN = 2, SAN_VALGRIND = 4 };
+/* What a switch must tell; SAN_CXX: the C++ library keeps the exceptions that are being handled with the thread. */
+enum { SAN_ASAN = 1, SAN_TSAN = 2, SAN_VALGRIND = 4, SAN_TOOLS = 7, SAN_CXX = 8 };
 extern uint32_t goro__san; /* constant after goro__san_init() */
 void goro__san_init(void);
 
@@ -25,6 +26,9 @@ void goro__san_leave(struct m *m, struct g *from, struct g *to); /* right before
 void goro__san_arrive(struct m *m, struct g *g);      /* right after, in the context that goes on; NULL is g0 */
 void goro__san_detach(struct g *g);		      /* g is dead and its stack goes */
 void goro__san_reuse(struct g *g);		      /* the frames above the base of this stack are gone (goro_exit) */
+
+void goro__cxx_arrive(struct g *g); /* after san_arrive(), in a goroutine that goes on */
+#define cxx_arrive(g) do { if (unlikely(goro__san & SAN_CXX)) goro__cxx_arrive(g); } while (0)
 
 #define san_leave(m, from, to) do { if (unlikely(goro__san)) goro__san_leave(m, from, to); } while (0)
 #define san_arrive(m, g) do { if (unlikely(goro__san)) goro__san_arrive(m, g); } while (0)

@@ -222,10 +222,14 @@ static int ep_poll(struct m *m, struct p *p, int64_t deadline)
 	return readied;
 }
 
-/* Nothing short of a look tells; so whenever somebody waits. */
+/* An epoll instance is a descriptor like others: it is readable when it has events. */
 static bool ep_overdue(struct p *p)
 {
-	return load_rlx(&p->io_inflight) > 0;
+	struct ep *ep = p->io;
+	struct pollfd pfd = { .fd = ep->epfd, .events = POLLIN };
+	static const struct timespec now = { 0, 0 };
+
+	return load_rlx(&p->io_inflight) > 0 && SYS5(SYS_ppoll, &pfd, 1, &now, NULL, 0) > 0;
 }
 
 static void ep_wake(struct p *p)

@@ -97,7 +97,8 @@ struct g {
 			void *defers, *panics, *context, *locals; /* of later layers; zeroed at the first run */
 			void *waiter;	 /* its waiter in a channel's list; valid while it waits there */
 			void *selection; /* its select while it waits, else NULL */
-			uint64_t spare[2];
+			void *cxx_caught; /* C++ exceptions that it handles, while it does not run */
+			uint64_t cxx_uncaught;
 		} run;
 	};
 	char name[G_NAME_MAX + 1];

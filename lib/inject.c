@@ -60,7 +60,7 @@ void goro__inject_surplus(struct p *p, struct g **v, uint32_t n)
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (likely(!goro__san) && goro__pack_add(&q, v[i]))
+		if (likely(!(goro__san & SAN_TOOLS)) && goro__pack_add(&q, v[i]))
 			goro__g_free(p, v[i]);
 		else
 			v[kept++] = v[i];

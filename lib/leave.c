@@ -8,9 +8,9 @@
  * are never gone back to. What the goroutine holds it holds for ever, as a parked one does.
  *
  * That must not be malloc()'s lock or stdio's, or the program could do nothing afterwards. So a thread that is stopped inside of the C library, the
- * loader or an allocator goes on instead, without a P, and is asked again; most are out of there within microseconds. One that is not after
- * TRIES times (it is blocked in read(), or copies gigabytes) is abandoned all the same. In a statically linked program everything is one
- * object; nothing can be told apart there, and each is left where it is met.
+ * loader or an allocator goes on instead, without a P, and is asked again; most are out of there within microseconds. One that is still there after
+ * TRIES times is abandoned all the same; after BLOCKED_TRIES, if it is in a system call each time, for instance in read(). In a
+ * statically linked program everything is one object; nothing can be told apart there, and each is left where it is met.
  *
  * Whoever enters the runtime meanwhile leaves there (rt_enter()): that is always a good place.
  *
@@ -29,7 +29,8 @@
 #include "switch.h"
 #include "sys.h"
 
-#define TRIES 50
+#define TRIES 2000
+#define BLOCKED_TRIES 50
 
 #if defined(__x86_64__)
 # define UC_PC(uc) ((void *)(uc)->uc_mcontext.gregs[REG_RIP])
@@ -64,11 +65,31 @@ static bool in_library(void *pc)
 	return false;
 }
 
+/* Is pc behind the instruction that enters the kernel? */
+static bool in_system_call(const void *pc)
+{
+#if defined(__x86_64__)
+	return ((const uint8_t *)pc)[-2] == 0x0f && ((const uint8_t *)pc)[-1] == 0x05;
+#else
+	return ((const uint32_t *)pc)[-1] == 0xd4000001;
+#endif
+}
+
+static bool try_again(struct m *m, void *pc)
+{
+	if (!in_library(pc))
+		return false;
+	m->tries++;
+	if (in_system_call(pc))
+		m->blocked_tries++;
+	return m->tries < TRIES && m->blocked_tries < BLOCKED_TRIES;
+}
+
 void goro__leave(struct m *m, void *uc)
 {
 	struct g *g = m->curg;
 
-	if (uc && m->tries++ < TRIES && in_library(UC_PC((ucontext_t *)uc))) {
+	if (uc && try_again(m, UC_PC((ucontext_t *)uc))) {
 		/* It goes on without a P, until it enters the runtime or until the next signal. */
 		if (!m->p)
 			or_seq(&m->look, LOOK_TAKEN);

@@ -65,7 +65,7 @@ struct m {
 	uint32_t sig_pending;	/* atomic: a preemption signal is on its way */
 	uint32_t left;		/* atomic: it has left the scheduler for good */
 	bool hog;		/* its goroutine was preempted, and waits as such */
-	uint8_t tries;		/* how often the end of the runtime has found it at a bad place */
+	uint16_t tries, blocked_tries; /* how often the end of the runtime has found it at a bad place; in a system call */
 	void *abandoned;	/* where goro__switch() stores a context that nobody goes back to */
 	int64_t sig_at;		/* atomic */
 	int64_t cpu_seen, seen_at; /* sysmon's */

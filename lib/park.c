@@ -61,7 +61,7 @@ void goro__post_slow(struct m *m, enum post post, struct g *g)
 		goro__inject(g);
 		return;
 	case POST_DEAD:
-		if (unlikely(goro__san))
+		if (unlikely(goro__san & SAN_TOOLS))
 			goro__san_detach(g);
 		if (g->stk.w)
 			stk_put(&m->p->stk, g->stk);

@@ -61,7 +61,7 @@ static void dispatch(struct m *m, struct g *g)
 	} else if (!g->sp) {
 		if (g->stk.w == 0 && stk_get(&p->stk, g->stk_cls, &g->stk) != 0)
 			goro__throw_errtext("no memory for a goroutine's stack: ", goro__stack_error());
-		if (unlikely(goro__san))
+		if (unlikely(goro__san & SAN_TOOLS))
 			goro__san_attach(g);
 		set_running(m, p, g);
 		san_leave(m, NULL, g);

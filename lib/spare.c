@@ -27,6 +27,7 @@
 #include "futex.h"
 #include "sched.h"
 
+#define RESERVE_MIN 2u
 #define RESERVE_MAX 8u
 #define RETRY_NS 10000000 /* when no thread could be made */
 
@@ -196,7 +197,7 @@ int goro__spares_start(void)
 	int r;
 
 	maker.stop = 0;
-	maker.reserve = 1;
+	maker.reserve = RESERVE_MIN;
 	sigfillset(&all);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 256 << 10);

@@ -482,7 +482,7 @@ static bool next_g(struct m *m)
 	if (unlikely(load_rlx(&sched->main_gone)) && goro_count() == 0)
 		goro__throw("no goroutines (main called runtime.Goexit) - deadlock!");
 	next = pick_local(p);
-	if (likely(next && !next->sp && !next->stk.w && next->stk_cls == stk_class(g->stk) && !goro__san)) {
+	if (likely(next && !next->sp && !next->stk.w && next->stk_cls == stk_class(g->stk) && !(goro__san & SAN_TOOLS))) {
 		next->stk = g->stk;
 		g->stk.w = 0;
 		set_running(m, p, next);
@@ -527,7 +527,7 @@ void goro_exit(void)
 
 	if (m->foreign)
 		goro__throw("goro_exit outside of a goroutine");
-	if (unlikely(goro__san))
+	if (unlikely(goro__san & SAN_TOOLS))
 		goro__san_reuse(g);
 	goro__jump(stk_top(g->stk), g_main_again, m);
 }

@@ -64,7 +64,7 @@ static inline struct m *switch_to(struct m *m, struct g *g, struct g *next)
 		if (m->post == POST_UNLOCK || (next->flags & G_PINNED)) {
 			m->fresh = next;
 		} else if (next->stk.w != 0 || likely(stk_get(&p->stk, next->stk_cls, &next->stk) == 0)) {
-			if (unlikely(goro__san))
+			if (unlikely(goro__san & SAN_TOOLS))
 				goro__san_attach(next);
 			set_running(m, p, next);
 			san_leave(m, g, next);
@@ -86,6 +86,7 @@ static inline struct m *switch_to(struct m *m, struct g *g, struct g *next)
 	m = arch_switch(save, m->g0_sp, m);
 resumed:
 	finish_switch(m, g);
+	cxx_arrive(g);
 	return m;
 }
 

@@ -116,6 +116,13 @@ static enum life what_it_does(struct m *m, struct p *p, int64_t now, bool sure)
 	return first || lazy || asleep ? NO_IDEA : RUNS;
 }
 
+static bool preemption_is_off(struct m *m)
+{
+	struct g *g = load_rlx(&m->curg);
+
+	return !goro__preempting || !g || load_rlx(&g->nopreempt) != 0;
+}
+
 /* The goroutine that has p is in its own code, and has been for age ns since sysmon noticed it. */
 static void look_at_user(struct p *p, struct m *m, int64_t age, bool others, int64_t now)
 {
@@ -126,7 +133,7 @@ static void look_at_user(struct p *p, struct m *m, int64_t age, bool others, int
 	enum life life = wanted && announced ? BLOCKED : what_it_does(m, p, now, over);
 
 	/* That it waits for a CPU for so long is no reason to keep a P; without a signal nothing is lost if it is blocked after all. */
-	if (life == NO_IDEA && wanted && age >= 3 * sched->slice_ns + STARVED)
+	if (life == NO_IDEA && wanted && age >= 3 * sched->slice_ns + STARVED && !preemption_is_off(m))
 		life = BLOCKED;
 	if (life == BLOCKED && (wanted || m->still >= STILL_LONG)) {
 		if (!goro__retake(p, m) && !load_rlx(&goro__have_membarrier) && wanted)
