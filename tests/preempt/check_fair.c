@@ -216,6 +216,15 @@ static void talker(struct scene *s, int fd)
 	}
 }
 
+static void talk_forever(struct scene *s)
+{
+	int fd[2];
+
+	t_check_int(api_link(API_PAIR, fd), ==, 0);
+	t_check_int(GORO_GO(talker, s, fd[0]), ==, 0);
+	talker(s, fd[1]);
+}
+
 /* Uses up its slice, always by calls. */
 static void busy(struct scene *s)
 {
@@ -317,6 +326,79 @@ START_TEST(no_crowd_starves_hogs_timers_or_new_goroutines_nor_they_it)
 }
 END_TEST
 
+/* ---- those that came first ------------------------------------------------------------------------------------------ */
+
+#define FIRST 18
+
+/* Always inside a region, always giving way when it is asked to. */
+static void poller(struct scene *s)
+{
+	goro_preempt_off();
+	while (!stopped(s)) {
+		turn(s);
+		pre_burn(20 * GORO_MICROSECOND);
+		goro_poll();
+	}
+	goro_preempt_on();
+}
+
+static void leaf(struct goro_waitgroup *wg)
+{
+	goro_waitgroup_done(wg);
+}
+
+static void forks_and_joins(struct scene *s)
+{
+	while (!stopped(s)) {
+		struct goro_waitgroup wg = GORO_WAITGROUP_INIT;
+
+		turn(s);
+		goro_waitgroup_add(&wg, 50);
+		for (int i = 0; i < 50; i++)
+			t_check_int(GORO_GO(leaf, &wg), ==, 0);
+		t_check_int(goro_waitgroup_wait(&wg, GORO_FOREVER), ==, 0);
+	}
+}
+
+static void first(int *started)
+{
+	pre_add(started, 1);
+}
+
+static int first_main(void *arg)
+{
+	static void (*const others[])(struct scene *) = { poller, forks_and_joins, hog, talk_forever, sleeper };
+	struct scene *s = arg;
+	int started = 0;
+	int64_t born = pre_now();
+
+	for (int i = 0; i < FIRST; i++)
+		t_check_int(GORO_GO(first, &started), ==, 0);
+	for (int k = 0; k < 5; k++)
+		if (s->kind & 1 << k)
+			t_check_int(GORO_GO(others[k], s), ==, 0);
+	while (pre_get(&started) < FIRST && pre_now() - born < pre_patient(GORO_SECOND))
+		t_check_int(goro_sleep(200 * GORO_MICROSECOND), ==, 0);
+	s->worst_start = pre_now() - born;
+	finish(s, 0);
+	t_eventually(pre_get(&started) == FIRST, API_PATIENCE);
+	return 0;
+}
+
+/* New goroutines may be worked off newest first, but not those before them left for long. Slices of 0.1 ms: the bound is 500 of them. */
+START_TEST(those_that_came_first_start_soon_whatever_follows)
+{
+	int64_t bound = pre_patient(50 * GORO_MILLISECOND);
+	struct scene s = { .worst_start = INT64_MAX };
+
+	for (int i = 0; i < ATTEMPTS && s.worst_start > bound; i++) {
+		s = (struct scene){ .kind = _i };
+		pre_run(1, PRE_SHORT, first_main, &s);
+	}
+	t_check(s.worst_start <= bound || !api_timing_is_sound(), "after %.1f ms", (double)s.worst_start / 1e6);
+}
+END_TEST
+
 /* ---- hogs among themselves ------------------------------------------------------------------------------------------ */
 
 #define HOGS 8
@@ -382,6 +464,7 @@ int main(void)
 	tc = tcase_create("crowds");
 	tcase_set_timeout(tc, 40);
 	tcase_add_loop_test(tc, no_crowd_starves_hogs_timers_or_new_goroutines_nor_they_it, 0, 2 * CROWDS);
+	tcase_add_loop_test(tc, those_that_came_first_start_soon_whatever_follows, 1, 32);
 	tcase_add_loop_test(tc, hogs_share_evenly_what_a_crowd_leaves_them, 0, 2 * (CROWDS + 1));
 	suite_add_tcase(s, tc);
 	return t_main(s);
