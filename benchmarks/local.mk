@@ -8,6 +8,7 @@ goro_benchmarks += %D%/bench_echo
 goro_benchmarks += %D%/bench_memory
 goro_benchmarks += %D%/bench_mutex
 goro_benchmarks += %D%/bench_pingpong
+goro_benchmarks += %D%/bench_preempt
 goro_benchmarks += %D%/bench_sieve
 goro_benchmarks += %D%/bench_skynet
 goro_benchmarks += %D%/bench_sleep

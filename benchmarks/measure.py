@@ -31,6 +31,11 @@ MICRO = {
     "ParkMillion": ("bench_memory", "park_million"),
     "Skynet": ("bench_skynet", "skynet"),
     "Sieve": ("bench_sieve", "sieve"),
+    "PreemptOverhead": ("bench_preempt", "preempt_overhead"),
+    "PreemptReaders": ("bench_preempt", "preempt_readers"),
+    "PreemptShare": ("bench_preempt", "preempt_share"),
+    "PreemptLatency": ("bench_preempt", "preempt_latency"),
+    "PreemptIdle": ("bench_preempt", "preempt_idle"),
 }
 
 # Row -> loadrun's options.
@@ -39,6 +44,11 @@ LOADS = {
     "echo1000": ["-k", "echo", "-c", "1000"],
     "http64": ["-k", "http", "-c", "64"],
     "http64x16": ["-k", "http", "-c", "64", "-P", "16"],
+    # Four goroutines that compute for ever in the server's process; on one processor, and on two.
+    "echo64hogs": ["-k", "echo", "-c", "64", "-w", "0.5"],
+    "echo64hogs2": ["-k", "echo", "-c", "64", "-w", "0.5", "-S", "0,1"],
+    "http64hogs": ["-k", "http", "-c", "64"],
+    "http64hogs2": ["-k", "http", "-c", "64", "-S", "0,1"],
 }
 
 # A spin of SPIN seconds may lose this share of a CPU to the host or to other processes before a measurement.
@@ -102,11 +112,13 @@ class Run:
     @staticmethod
     def server(side, row, places):
         kind = "echo" if row.startswith("echo") else "http"
+        hogs, procs = "4" if "hogs" in row else "0", "2" if row.endswith("hogs2") else "1"
         if side == "goro":
-            return ([places.ours("bench_echo"), "{port}"] if kind == "echo" else
-                    [os.path.join(places.build, "examples", "httpd", "httpd"), *HTTPD_OPTIONS])
+            return ([places.ours("bench_echo"), "-p", procs, "-H", hogs, "{port}"] if kind == "echo" else
+                    [os.path.join(places.build, "examples", "httpd", "httpd"), "--procs", procs, "--port", "{port}",
+                     *(["--hogs", hogs] if hogs != "0" else [])])
         if side == "go":
-            return [os.path.join(places.peers, "gobench"), "-port", "{port}", kind]
+            return [os.path.join(places.peers, "gobench"), "-procs", procs, "-hogs", hogs, "-port", "{port}", kind]
         if side == "nginx":
             return [os.path.join(HERE, "load", "nginx_server"), "{port}"]
         return [os.path.join(places.peers, "floor"), "-m", side.partition("-")[2], "-a", kind, "-p", "{port}"]
@@ -126,9 +138,6 @@ class Run:
             return {}
         return parse(done.stdout, self.subject)
 
-
-# Our HTTP server under wrk: one processor, a plain text answer of the size that the peers give.
-HTTPD_OPTIONS = ["--procs", "1", "--port", "{port}"]
 
 
 def parse(text, subject):

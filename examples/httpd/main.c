@@ -155,6 +155,12 @@ static void announce(const struct app *a, int port)
 	fflush(stdout);
 }
 
+static void compute_for_ever(void)
+{
+	for (volatile unsigned long n = 0;; n++)
+		;
+}
+
 static int main_goroutine(void *arg)
 {
 	struct app *a = arg;
@@ -174,6 +180,9 @@ static int main_goroutine(void *arg)
 	a->signals_run = pthread_create(&a->signals, NULL, wait_for_signals, a) == 0;
 	port = goro_tcp_port(a->server.listener);
 	announce(a, port);
+	for (unsigned i = 0; i < a->opts.hogs; i++)
+		if (GORO_GO(compute_for_ever) < 0)
+			fprintf(stderr, "httpd: no memory for a hog\n");
 	if (a->opts.burst > 0 && GORO_GO(run_burst, a, (unsigned)port) < 0)
 		post(a, BURST_FAILED);
 	return serve_on(a);

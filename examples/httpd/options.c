@@ -9,7 +9,7 @@
 
 enum {
 	OPT_BACKEND = 256, OPT_PROCS, OPT_BACKLOG, OPT_HEAD, OPT_TARGET, OPT_FIELDS, OPT_BODY, OPT_ITEMS, OPT_CONNS,
-	OPT_REQUEST, OPT_IDLE, OPT_WRITE, OPT_DRAIN, OPT_BURST, OPT_BURST_CONNS, OPT_ONCE,
+	OPT_REQUEST, OPT_IDLE, OPT_WRITE, OPT_DRAIN, OPT_BURST, OPT_BURST_CONNS, OPT_ONCE, OPT_HOGS,
 };
 
 static const struct argp_option table[] = {
@@ -31,6 +31,7 @@ static const struct argp_option table[] = {
 	{ "burst", OPT_BURST, "N", 0, "send N requests to this very server and print a result", 4 },
 	{ "burst-conns", OPT_BURST_CONNS, "N", 0, "connections that the burst uses (64)", 4 },
 	{ "once", OPT_ONCE, NULL, 0, "end after the burst instead of serving on", 4 },
+	{ "hogs", OPT_HOGS, "N", 0, "start N goroutines that compute for ever, to see what the others feel of it", 4 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
 
@@ -136,6 +137,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_BURST_CONNS:
 		o->burst_conns = (unsigned)number(state, "burst-conns", arg, 1, 100000, false);
+		return 0;
+	case OPT_HOGS:
+		o->hogs = (unsigned)number(state, "hogs", arg, 0, 1000, false);
 		return 0;
 	case OPT_ONCE:
 		o->once = true;

@@ -20,6 +20,7 @@ struct options {
 	int64_t request_ns, idle_ns, write_ns, drain_ns;
 	uint64_t burst; /* requests; 0: none */
 	unsigned burst_conns;
+	unsigned hogs; /* goroutines that compute for ever */
 	bool once;
 };
 

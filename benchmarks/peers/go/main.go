@@ -21,6 +21,7 @@ var (
 	count = flag.Int("count", 1, "how many rows to print")
 	ops   = flag.Int("n", 0, "operations a row (0: the subject's own figure)")
 	port  = flag.Int("port", 7000, "port of the echo and http subjects")
+	hogs  = flag.Int("hogs", 0, "goroutines that compute for ever beside the echo and http subjects")
 )
 
 // A subject prints its rows; n is the number of operations each row measures.
@@ -43,6 +44,7 @@ var subjects = []subject{
 	{"park_million", 1_000_000, parkMillion},
 	{"skynet", 1_000_000, skynetRow},
 	{"sieve", 2000, sieveRow},
+	{"preempt_latency", 2000, latencyRow},
 	{"echo", 0, func(int) { serveEcho() }},
 	{"http", 0, func(int) { serveHTTP() }},
 }

@@ -3,8 +3,11 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
+	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -201,4 +204,33 @@ func sieveRow(n int) {
 	prime := int64(0)
 	wholeRow("Sieve", measure(func() { prime = sieve(n) }))
 	check(n != 2000 || prime == 17389, "the sieve got a wrong prime")
+}
+
+// latencyRow measures how late a sleeper goes on beside goroutines that compute.
+func latencyRow(n int) {
+	late := make([]time.Duration, n)
+	stop := new(atomic.Bool)
+	var wg sync.WaitGroup
+	for i := 0; i < 4; i++ {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for k := uint64(0); k%1000 != 0 || !stop.Load(); k++ {
+			}
+		}()
+	}
+	rng := uint32(1)
+	m := measure(func() {
+		for i := range late {
+			rng = rng*1664525 + 1013904223
+			due := time.Now().Add(500*time.Microsecond + time.Duration(rng%2000000))
+			time.Sleep(time.Until(due))
+			late[i] = time.Since(due)
+		}
+	})
+	stop.Store(true)
+	wg.Wait()
+	sort.Slice(late, func(a, b int) bool { return late[a] < late[b] })
+	us := func(at int) float64 { return float64(late[at]) / 1e3 }
+	row("PreemptLatency", n, m, fmt.Sprintf("%.1f p50-us\t%.1f p99-us\t%.1f p999-us\t%.1f max-us", us(n/2), us(n*99/100), us(n*999/1000), us(n-1)))
 }

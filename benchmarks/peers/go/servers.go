@@ -22,12 +22,29 @@ func fail(err error) {
 	os.Exit(1)
 }
 
+var turns [64]struct {
+	n uint64
+	_ [56]byte
+}
+
+// startHogs starts the goroutines that compute for ever.
+func startHogs() {
+	for i := 0; i < *hogs && i < len(turns); i++ {
+		go func(n *uint64) {
+			for {
+				*n++
+			}
+		}(&turns[i].n)
+	}
+}
+
 // serveEcho sends back whatever one read got, a goroutine per connection.
 func serveEcho() {
 	listener, err := net.Listen("tcp", address())
 	if err != nil {
 		fail(err)
 	}
+	startHogs()
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
@@ -55,5 +72,6 @@ func serveHTTP() {
 		w.Header().Set("Content-Type", "text/plain")
 		io.WriteString(w, hello)
 	})
+	startHogs()
 	fail(http.ListenAndServe(address(), nil))
 }
