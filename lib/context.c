@@ -37,6 +37,7 @@ struct cxx_globals {
 	unsigned int uncaught;
 };
 struct cxx_globals *__cxa_get_globals(void) WEAK;
+int goro_lockcheck_held(const void **ret_last) WEAK;
 
 /*
  * A switch as such orders nothing between goroutines, or two of them on one thread could never be seen to race: what orders
@@ -60,6 +61,8 @@ uint32_t goro__san;
 void goro__san_init(void)
 {
 	goro__san = __cxa_get_globals ? SAN_CXX : 0;
+	if (goro_lockcheck_held)
+		goro__san |= SAN_LOCKS;
 	if (__sanitizer_start_switch_fiber && __asan_unpoison_memory_region)
 		goro__san |= SAN_ASAN;
 	if (__tsan_switch_to_fiber)
@@ -144,6 +147,13 @@ NO_TSAN void goro__san_leave(struct m *m, struct g *from, struct g *to)
 {
 	if ((goro__san & SAN_CXX) && from)
 		cxx_leave(from);
+	if ((goro__san & SAN_LOCKS) && from) {
+		const void *last;
+		int n = goro_lockcheck_held(&last);
+
+		if (n)
+			goro__report_held(from, n, last);
+	}
 	if (goro__san & SAN_ASAN) {
 		void **save = from ? (from->status == G_FREE ? NULL : &from->san_fake) : &m->g0_fake;
 

@@ -15,8 +15,8 @@
 struct g;
 struct m;
 
-/* What a switch must tell; SAN_CXX: the C++ library keeps the exceptions that are being handled with the thread. */
-enum { SAN_ASAN = 1, SAN_TSAN = 2, SAN_VALGRIND = 4, SAN_TOOLS = 7, SAN_CXX = 8 };
+/* What a switch must tell; SAN_CXX: the C++ library keeps the exceptions that are being handled with the thread; SAN_LOCKS: tools/lockcheck.c is preloaded. */
+enum { SAN_ASAN = 1, SAN_TSAN = 2, SAN_VALGRIND = 4, SAN_TOOLS = 7, SAN_CXX = 8, SAN_LOCKS = 16 };
 extern uint32_t goro__san; /* constant after goro__san_init() */
 void goro__san_init(void);
 
@@ -27,6 +27,7 @@ void goro__san_arrive(struct m *m, struct g *g);      /* right after, in the con
 void goro__san_detach(struct g *g);		      /* g is dead and its stack goes */
 void goro__san_reuse(struct g *g);		      /* the frames above the base of this stack are gone (goro_exit) */
 
+void goro__report_held(struct g *g, int n, const void *mutex); /* report.c */
 void goro__cxx_arrive(struct g *g); /* after san_arrive(), in a goroutine that goes on */
 #define cxx_arrive(g) do { if (unlikely(goro__san & SAN_CXX)) goro__cxx_arrive(g); } while (0)
 

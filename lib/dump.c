@@ -157,7 +157,14 @@ static void dump_one(struct g *g, void *arg)
 void goro__dump_self(int fd)
 {
 	struct m *m = goro__tls_m();
-	struct g *g = m && !m->foreign ? m->curg : NULL;
+
+	goro__dump_here(m && !m->foreign ? m->curg : NULL, fd);
+}
+
+/* The caller's stack, which is g's, or a plain thread's or the scheduler's if g is NULL. */
+void goro__dump_here(struct g *g, int fd)
+{
+	struct m *m = goro__tls_m();
 	void *pc[DEPTH];
 	int n = backtrace(pc, DEPTH);
 

@@ -67,6 +67,7 @@ enum {
 	G_COPY_STACK = 8, /* the same, at the top of its stack, arg[0] is the address */
 	G_PINNED = 16, /* it can only go on on its own thread, g->m, which waits for a P; sp is NULL: see preempt.c */
 	G_BOUND = 32,  /* goro_thread_lock() */
+	G_TOLD = 64,   /* a mutex that it held when it parked has been reported */
 };
 
 #define G_NAME_MAX 15

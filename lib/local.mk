@@ -88,6 +88,7 @@ goro_sources += %D%/blocking.c %D%/blocking.h
 goro_sources += %D%/preempt.c
 goro_sources += %D%/leave.c %D%/leave.h
 goro_sources += %D%/bound.c
+goro_sources += %D%/report.h
 goro_sources += %D%/fork.c
 goro_sources += %D%/spare.c
 goro_sources += %D%/netpoll.h
@@ -128,6 +129,7 @@ goro_sources += %D%/file.c
 
 # -- 10 diagnosis: looks at everything, nothing depends on it
 goro_sources += %D%/dump.c
+goro_sources += %D%/report.c
 goro_sources += %D%/fatal.c
 
 # ----------------------------------------------------------------------------------------------------

@@ -70,6 +70,9 @@ struct m {
 	int64_t sig_at;		/* atomic */
 	int64_t cpu_seen, seen_at; /* sysmon's */
 	struct p *p_seen;	/* sysmon's */
+	struct g *ran_g;	/* atomic: the goroutine that ran_ns is of */
+	int64_t ran_ns;		/* atomic: what it has run for, in stints between which it was preempted; only if reported */
+	struct g *reported;	/* atomic: it was reported for that */
 	uint32_t still;		/* sysmon's: looks at which its thread had not run */
 	void *g0_fiber, *g0_fake; /* sanitizers */
 	const void *g0_lo;	/* bounds of the thread's own stack, for ASan */

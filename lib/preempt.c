@@ -58,12 +58,14 @@
 #include "leave.h"
 #include "netpoll.h"
 #include "park.h"
+#include "report.h"
 #include "restart.h"
 #include "switch.h"
 #include "sys.h"
 
 /* The value that our signals carry, so that they cannot be mistaken for anybody else's. */
 #define MAGIC ((void *)&goro__preempting)
+#define MAGIC_REPORT ((void *)&preempt_signal)
 #define RESEND_NS (20 * GORO_MILLISECOND) /* a signal was lost: its handler was replaced, or one of the program's was merged with it */
 
 uint32_t goro__preempting;
@@ -130,6 +132,7 @@ static void queue_stopped(struct m *m, bool hog, struct m *heir)
 		if (load_rlx(&p->hog_tick) != load_rlx(&p->slice_tick) || stint < sched->stint_ns)
 			stint = sched->stint_ns;
 		p->hogs_due = now + 4 * (stint < sched->slice_ns ? stint : sched->slice_ns);
+		goro__report_stint(m, g, stint);
 		add_seq(&sched->preemptions, 1);
 		goro__p_give(p, heir);
 	}
@@ -286,6 +289,12 @@ static NO_SANITIZE void on_signal(int sig, siginfo_t *si, void *uc)
 {
 	struct m *m = goro__tls_m();
 
+	if (si->si_code == SI_QUEUE && si->si_value.sival_ptr == MAGIC_REPORT) {
+		if (m && m->in_runtime == 0)
+			goro__report_run();
+		goro__restart_syscall(uc);
+		return;
+	}
 	if (si->si_code != SI_QUEUE || si->si_value.sival_ptr != MAGIC) {
 		forward(sig, si, uc);
 		return;
@@ -305,21 +314,32 @@ static NO_SANITIZE void on_signal(int sig, siginfo_t *si, void *uc)
 	goro__restart_syscall(uc);
 }
 
-void goro__preempt(struct m *m, int64_t now)
+static long send(struct m *m, void *value)
 {
 	siginfo_t si;
 
-	if (!goro__preempting || m->tid == 0 || load_rlx(&m->left) || (load_rlx(&m->sig_pending) && now - load_rlx(&m->sig_at) < RESEND_NS))
-		return;
-	store_rlx(&m->sig_at, now);
-	store_rlx(&m->sig_pending, 1);
 	memset(&si, 0, sizeof(si));
 	si.si_signo = preempt_signal;
 	si.si_code = SI_QUEUE;
 	si.si_pid = sys_getpid();
-	si.si_value.sival_ptr = MAGIC;
-	if (SYS4(SYS_rt_tgsigqueueinfo, si.si_pid, m->tid, preempt_signal, &si) != 0)
+	si.si_value.sival_ptr = value;
+	return SYS4(SYS_rt_tgsigqueueinfo, si.si_pid, m->tid, preempt_signal, &si);
+}
+
+void goro__preempt(struct m *m, int64_t now)
+{
+	if (!goro__preempting || m->tid == 0 || load_rlx(&m->left) || (load_rlx(&m->sig_pending) && now - load_rlx(&m->sig_at) < RESEND_NS))
+		return;
+	store_rlx(&m->sig_at, now);
+	store_rlx(&m->sig_pending, 1);
+	if (send(m, MAGIC) != 0)
 		store_rlx(&m->sig_pending, 0); /* out of queued signals: at the next tick */
+}
+
+void goro__preempt_report(struct m *m)
+{
+	if (goro__preempting)
+		send(m, MAGIC_REPORT);
 }
 
 static long raw_sigaction(const struct kernel_sigaction *new, struct kernel_sigaction *old)

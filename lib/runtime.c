@@ -31,6 +31,7 @@
 #include "futex.h"
 #include "netpoll.h"
 #include "probe.h"
+#include "report.h"
 #include "switch.h"
 #include "sys.h"
 
@@ -258,6 +259,7 @@ static void init_sched(const struct goro_config *cfg)
 	goro__clock_init();
 	goro__fpenv_save();
 	goro__san_init();
+	goro__report_init();
 	goro__bias_setup();
 	sched->nprocs = cfg->maxprocs;
 	sched->slice_ns = (int64_t)cfg->slice_ns;

@@ -152,6 +152,7 @@ static inline bool goro__full(void)	/* as many threads have a goroutine and no P
 bool goro__end_announced(struct m *m);	/* the announced call of m is over: do we still have our P? */
 bool goro__retake(struct p *p, struct m *m); /* sysmon: m's thread is blocked in the kernel */
 void goro__preempt(struct m *m, int64_t now); /* sysmon: sends the signal */
+void goro__preempt_report(struct m *m); /* sysmon: sends one that has it tell what it does */
 int goro__preempt_init(const void *config);
 void goro__preempt_fini(void);
 void goro__preempt_check(void);		/* sysmon: is the handler still ours? */
@@ -190,6 +191,7 @@ void goro__chan_forget(void);
 /* dump.c */
 void goro__dump_all(int fd, bool all) SIGSAFE;
 void goro__dump_self(int fd) SIGSAFE;
+void goro__dump_here(struct g *g, int fd) SIGSAFE;
 void goro__dump_prepare(void);
 
 #endif

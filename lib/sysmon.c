@@ -37,6 +37,7 @@
 #include "futex.h"
 #include "netpoll.h"
 #include "print.h"
+#include "report.h"
 #include "sched.h"
 #include "stack.h"
 #include "sys.h"
@@ -63,7 +64,8 @@ static struct {
 	struct {
 		uint32_t slice_tick;
 		uint64_t switches;
-		int64_t since; /* when slice_tick was first seen */
+		int64_t since;	  /* when slice_tick was first seen */
+		int64_t slice_at; /* when this slice began: since, or the last time that it was used up */
 	} seen[P_MAX];
 } mon;
 
@@ -167,18 +169,20 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 	mon.seen[i].switches = sw;
 	if (tick != mon.seen[i].slice_tick || mon.seen[i].since == 0) {
 		mon.seen[i].slice_tick = tick;
-		mon.seen[i].since = now;
+		mon.seen[i].since = mon.seen[i].slice_at = now;
 	}
 	if (m && load_acq(&m->in_runtime) == 0 && (load_rlx(&p->attention) & (ATT_WORLD | ATT_PROCS)))
 		goro__preempt(m, now);
+	else if (m && load_acq(&m->in_runtime) == 0 && goro__report_due(m, now - mon.seen[i].since))
+		goro__preempt_report(m);
 	else if (m && load_acq(&m->in_runtime) == 0)
 		look_at_user(p, m, now - mon.seen[i].since, others, now);
-	if (now - mon.seen[i].since >= sched->slice_ns) {
+	if (now - mon.seen[i].slice_at >= sched->slice_ns) {
 		or_seq(&p->attention, ATT_SLICE);
 		/* It calls us all the time, and was inside just now. */
 		if (m && load_acq(&m->in_runtime) != 0 && (others || load_rlx(&sched->nhogs)))
 			goro__preempt(m, now);
-		mon.seen[i].since = now;
+		mon.seen[i].slice_at = now;
 	}
 	if (m && load_rlx(&m->sig_pending) && now - load_rlx(&m->sig_at) > 2 * FAST)
 		goro__preempt_check();

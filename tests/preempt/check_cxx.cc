@@ -101,7 +101,7 @@ uint64_t yielding_in_catch(uint64_t seed)
 			throw mine(seed);
 		} catch (const mine &e) {
 			goro_yield();
-			for (volatile int i = 0; i < 3000; i++)
+			for (volatile int i = 0; i < 60000; i++)
 				;
 			t_check(e.who == seed);
 			t_check_int(std::uncaught_exceptions(), ==, 0);

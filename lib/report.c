@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report.c: two debug modes that write to stderr what a program should not do.
+ *
+ * GORO_REPORT_RUN_MS=n: a goroutine that has run for n milliseconds without parking or yielding is reported once, with its stack: sysmon sends its thread the
+ * preemption signal with another value, and the handler writes. The time is what sysmon has seen, so it is exact to a tick; stints
+ * between which the goroutine was preempted are added up.
+ *
+ * tools/lockcheck.c, preloaded (LD_PRELOAD=libgoro-lockcheck.so): a goroutine that parks or yields while its thread holds a pthread mutex is reported, each
+ * goroutine once. The preloaded library counts the mutexes of each thread; we find it by a weak symbol and ask at each switch.
+ */
+#include <stdlib.h>
+
+#include "context.h"
+#include "fatal.h"
+#include "print.h"
+#include "report.h"
+#include "sched.h"
+
+static int64_t limit_ns; /* 0: off; constant while the runtime runs */
+
+void goro__report_init(void)
+{
+	const char *s = getenv("GORO_REPORT_RUN_MS");
+	long ms = s ? atol(s) : 0;
+
+	limit_ns = ms > 0 ? ms * INT64_C(1000000) : 0;
+}
+
+/* sysmon: the goroutine of m is in its own code, for age ns in this stint. */
+bool goro__report_due(struct m *m, int64_t age)
+{
+	struct g *g = load_rlx(&m->curg);
+
+	if (limit_ns == 0 || !g || load_rlx(&m->reported) == g || age + (load_rlx(&m->ran_g) == g ? load_rlx(&m->ran_ns) : 0) < limit_ns)
+		return false;
+	store_rlx(&m->reported, g);
+	return true;
+}
+
+/* In the signal handler. */
+void goro__report_run(void)
+{
+	print_start();
+	print_str("goro: has run for more than ");
+	print_u64((uint64_t)limit_ns / 1000000);
+	print_str(" ms without giving way:\n");
+	print_end(2);
+	goro__dump_self(2);
+}
+
+/* Its goroutine is preempted after a stint. */
+void goro__report_stint(struct m *m, struct g *g, int64_t ns)
+{
+	if (limit_ns == 0)
+		return;
+	store_rlx(&m->ran_ns, load_rlx(&m->ran_g) == g ? load_rlx(&m->ran_ns) + ns : ns);
+	store_rlx(&m->ran_g, g);
+}
+
+/* g is about to leave its thread, which holds n mutexes, of which this is the one locked last. */
+void goro__report_held(struct g *g, int n, const void *mutex)
+{
+	if (g->flags & G_TOLD)
+		return;
+	g->flags |= G_TOLD;
+	print_start();
+	print_str("goro: gives up its thread, which holds ");
+	print_u64((uint64_t)n);
+	print_str(n == 1 ? " pthread mutex (" : " pthread mutexes (the last one ");
+	print_hex((uintptr_t)mutex);
+	print_str("):\n");
+	print_end(2);
+	goro__dump_here(g, 2);
+}

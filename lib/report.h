@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* report.h: debug modes, see report.c. Layer 6. */
+#ifndef LIB_REPORT_H
+#define LIB_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct g;
+struct m;
+
+void goro__report_init(void);
+bool goro__report_due(struct m *m, int64_t age);
+void goro__report_run(void);
+void goro__report_stint(struct m *m, struct g *g, int64_t ns);
+
+#endif
