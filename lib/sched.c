@@ -126,8 +126,8 @@ int goro__poll_own(struct m *m, struct p *p, int64_t deadline)
 	return n;
 }
 
-/* Reacts to what others asked of p. Returns false if the M must stop running goroutines. */
-static bool attend(struct m *m, struct p *p)
+/* Reacts to what others asked of p; sets *look if it is to look further. Returns false if the M must stop running goroutines. */
+static bool attend(struct m *m, struct p *p, bool *look)
 {
 	uint32_t att = __atomic_exchange_n(&p->attention, 0, __ATOMIC_SEQ_CST);
 
@@ -139,6 +139,8 @@ static bool attend(struct m *m, struct p *p)
 	}
 	if (att & ATT_SLICE)
 		end_slice(p);
+	if (att & (ATT_SLICE | ATT_LOOK))
+		*look = true;
 	if ((att & ATT_LOOK) && goro__netpoll->pending(p))
 		goro__poll_own(m, p, GORO_NOW);
 	if (att & ATT_TRIM)
@@ -192,8 +194,8 @@ static struct g *look_further(struct m *m, struct p *p)
 	 */
 	old = t - p->last_oldest > sched->oldest_ticks;
 	if (old) {
-		p->last_oldest = t;
-		if (++p->tick & 1) {
+		store_rlx(&p->last_oldest, t);
+		if ((++p->tick & 1) || load_rlx(&sched->packs.n) == 0) {
 			bias_enter(&p->q.bias);
 			g = runq_pop_oldest(&p->q.fresh);
 			bias_leave(&p->q.bias);
@@ -368,7 +370,7 @@ struct g *goro__find_runnable(struct m *m)
 	for (;;) {
 		int64_t deadline;
 
-		if (unlikely(load_rlx(&p->attention)) && !attend(m, p))
+		if (unlikely(load_rlx(&p->attention)) && !attend(m, p, &look))
 			return NULL;
 		deadline = run_timers(m, p);
 		if (likely(!p->offline)) {

@@ -10,7 +10,8 @@
  *   - has its slice_tick stood still for a whole slice? Then ATT_SLICE: the pair that keeps waking each other waits its turn.
  *   - does somebody wait there although another P is idle, and has it not switched since the last tick? Then an idle P is woken: its
  *     goroutine computes, and the others need not wait for it.
- *   - are its timers due, or is there I/O to submit or take, and has it not looked for a millisecond? Then it is asked to at its next switch.
+ *   - are its timers due, or is there I/O to submit or take, and has it not looked for a millisecond? Or has its oldest new goroutine waited for
+ *     that long? Then it is asked to look at its next switch.
  * And for each thread that lost its P in the kernel: does it compute again? Then it is stopped, until it gets a P. One that only goes from one blocking
  * call to the next is left alone: a signal would end its call with EINTR, and a P would be wasted on it.
  *
@@ -160,7 +161,8 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 	mon.io = mon.io || load_rlx(&p->io_inflight) != 0;
 	if (others && mon.hurry == 0)
 		mon.hurry = 1;
-	if (overdue && arch_ticks() - load_rlx(&p->look_ticks) > 1000 * goro__ticks_per_us) {
+	if ((overdue && arch_ticks() - load_rlx(&p->look_ticks) > 1000 * goro__ticks_per_us) ||
+	    (runq_len(&p->q.fresh) != 0 && arch_ticks() - load_rlx(&p->last_oldest) > sched->oldest_ticks)) {
 		or_seq(&p->attention, ATT_LOOK);
 		mon.hurry = HURRY;
 	}
