@@ -71,6 +71,16 @@ void goro__wake_p(struct p *p)
 		goro__netpoll->wake(p);
 }
 
+static bool any_bit(void)
+{
+	uint32_t n = load_acq(&sched->nps);
+
+	for (uint32_t w = 0; w * 64 < n; w++)
+		if (load_seq(&sched->idle_mask[w]) != 0)
+			return true;
+	return false;
+}
+
 static struct p *claim_any(void)
 {
 	uint32_t n = load_acq(&sched->nps);
@@ -89,24 +99,30 @@ static struct p *claim_any(void)
 	return NULL;
 }
 
-/* Wakes an idle P unless someone looks for work already. After a fence_seq() that follows the enqueueing. */
+/*
+ * Wakes an idle P unless someone looks for work already. After a fence_seq() that follows the enqueueing. A waker that finds nobody counted as
+ * spinning for a moment, and another may have left his work to him (I3): so he looks again, as long as some bit is set. (nidle is no
+ * measure for that: it is counted down a moment after the bit is cleared, and the claimer may lose his CPU in between.)
+ */
 void goro__wake_one(void)
 {
-	uint32_t none = 0;
 	struct p *p;
 
-	if (load_seq(&sched->nidle) == 0 || load_seq(&sched->nspinning) != 0)
+	if (load_seq(&sched->nidle) == 0)
 		return;
-	if (!cas_seq(&sched->nspinning, &none, 1))
-		return;
-	p = claim_any();
-	if (!p) {
-		goro__spin_end(NULL, false);
-		return;
-	}
-	/* [CLAIM-1] release: pairs with [CLAIM-2]. Without it the sleeper would miss that it counts as spinning. */
-	store_rel(&p->claimed, 1);
-	goro__wake_p(p);
+	do {
+		uint32_t none = 0;
+
+		if (load_seq(&sched->nspinning) != 0 || !cas_seq(&sched->nspinning, &none, 1))
+			return;
+		p = claim_any();
+		if (p) {
+			/* [CLAIM-1] release: pairs with [CLAIM-2]. Without it the sleeper would miss that it counts as spinning. */
+			store_rel(&p->claimed, 1);
+			goro__wake_p(p);
+			return;
+		}
+	} while (add_seq(&sched->nspinning, -1u) == 0 && load_seq(&sched->nglobal) != 0 && any_bit());
 }
 
 /* m starts to spin, if fewer than half of the busy Ps' Ms do. */
@@ -125,18 +141,16 @@ bool goro__spin_begin(struct m *m)
 	return true;
 }
 
-/* m, or a waker that found nobody to wake, counts as spinning no longer: whether it did. */
+/* m counts as spinning no longer: whether it did. */
 bool goro__spin_end(struct m *m, bool found)
 {
 	uint32_t left;
 
-	if (m) {
-		if (!m->spinning)
-			return false;
-		m->spinning = false;
-	}
+	if (!m->spinning)
+		return false;
+	m->spinning = false;
 	left = add_seq(&sched->nspinning, -1u); /* [IDLE-3] seq_cst: before the look at the queues that follows */
-	if (left == 0 && (found || !m) && load_seq(&sched->nglobal) != 0)
+	if (left == 0 && found && load_seq(&sched->nglobal) != 0)
 		goro__wake_one();
 	return true;
 }

@@ -108,6 +108,18 @@ START_TEST(one_spinner_is_enough)
 }
 END_TEST
 
+/* The claimer of the last idle P had cleared its bit, but lost its CPU before it counted down: a waker called itself for ever. */
+START_TEST(a_waker_that_finds_nobody_to_wake_gives_up)
+{
+	setup();
+	sched->idle_mask[0] = 0;
+	sched->nglobal = 1;
+	goro__wake_one();
+	t_check_int(sched->nspinning, ==, 0);
+	t_check_int(ps[0].idle, ==, P_PARKED_FUTEX);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("idle");
@@ -118,6 +130,7 @@ int main(void)
 	tcase_add_test(tc, who_goes_idle_looks_at_the_global_queue_first);
 	tcase_add_test(tc, a_notification_before_the_sleep_ends_it);
 	tcase_add_test(tc, one_spinner_is_enough);
+	tcase_add_test(tc, a_waker_that_finds_nobody_to_wake_gives_up);
 	suite_add_tcase(s, tc);
 	return t_main(s);
 }
