@@ -10,14 +10,16 @@
 
 #include <stdint.h>
 
+#include "atomic.h"
 #include "attr.h"
 
 struct g;
 struct m;
 
 enum { SAN_ASAN = 1, SAN_TSAN = 2, SAN_VALGRIND = 4 };
-extern uint32_t goro__san; /* constant after goro__san_init() */
-void goro__san_init(void);
+extern uint32_t goro__san_flags; /* atomic: 0, and constant after the first goro__san_init() */
+#define goro__san load_rlx(&goro__san_flags)
+void goro__san_init(void); /* before a thread's first call that tells or asks anything here */
 
 void goro__san_m_start(struct m *m);		      /* on g0 of a new M */
 void goro__san_attach(struct g *g);		      /* g got a stack */
@@ -25,6 +27,8 @@ void goro__san_leave(struct m *m, struct g *from, struct g *to); /* right before
 void goro__san_arrive(struct m *m, struct g *g);      /* right after, in the context that goes on; NULL is g0 */
 void goro__san_detach(struct g *g);		      /* g is dead and its stack goes */
 void goro__san_reuse(struct g *g);		      /* the frames above the base of this stack are gone (goro_exit) */
+
+long goro__san_close(int fd);			      /* sys_close() of a descriptor of the user's */
 
 #define san_leave(m, from, to) do { if (unlikely(goro__san)) goro__san_leave(m, from, to); } while (0)
 #define san_arrive(m, g) do { if (unlikely(goro__san)) goro__san_arrive(m, g); } while (0)
