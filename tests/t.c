@@ -12,6 +12,7 @@
 
 #include <goro/debug.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ double t_multiplier(void)
 struct watch {
 	unsigned number;
 	double limit;
+	sem_t *started;
 };
 
 static void *watchdog(void *arg)
@@ -62,6 +64,7 @@ static void *watchdog(void *arg)
 	struct timespec ts = { .tv_sec = (time_t)w.limit, .tv_nsec = (long)((w.limit - (double)(time_t)w.limit) * 1e9) };
 
 	free(arg);
+	sem_post(w.started);
 	while (nanosleep(&ts, &ts) != 0)
 		;
 	if (__atomic_load_n(&armed, __ATOMIC_ACQUIRE) != w.number)
@@ -82,11 +85,13 @@ static void arm(unsigned i)
 	pthread_attr_t attr;
 	pthread_t thread;
 	sigset_t all, old;
+	sem_t started;
 
-	if (!w)
+	if (!w || sem_init(&started, 0, 0) != 0)
 		abort();
 	w->number = ++last;
 	w->limit = tcases[i].limit * t_multiplier();
+	w->started = &started;
 	__atomic_store_n(&armed, w->number, __ATOMIC_RELEASE);
 	in_test = true;
 
@@ -99,6 +104,10 @@ static void arm(unsigned i)
 		abort();
 	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	/* A test may fork. So the thread must be past its last malloc() and free(): the child inherits a lock that it holds, for ever. */
+	while (sem_wait(&started) != 0)
+		;
+	sem_destroy(&started);
 }
 
 static void disarm(void)
@@ -225,6 +234,24 @@ long t_scaled(long n)
 	long d = s ? atol(s) : 1;
 
 	return d > 1 && n > d ? n / d : d > 1 ? 1 : n;
+}
+
+static struct kept {
+	struct kept *next;
+	void *p;
+} *kept; /* atomic */
+
+void *t_keep(void *p)
+{
+	struct kept *k = malloc(sizeof(*k));
+
+	if (!k)
+		abort();
+	k->p = p;
+	k->next = __atomic_load_n(&kept, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&kept, &k->next, k, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+	return p;
 }
 
 int t_main(Suite *s)

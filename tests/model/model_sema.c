@@ -265,5 +265,5 @@ int main(void)
 	tcase_add_test(tc, of_two_unlocks_one_is_fatal);
 	tcase_add_test(tc, queues_of_two_addresses_in_one_bucket_keep_apart_and_in_order);
 	suite_add_tcase(suite, tc);
-	return t_main(suite);
+	return model_main(suite);
 }
