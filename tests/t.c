@@ -7,6 +7,8 @@
  * and libcheck does not say which test case it belongs to, so there is one setup function per test case,
  * made by the macros below. libcheck's own timeout, which kills the child without a word, is set
  * later than the watchdog and only counts when even the watchdog cannot run.
+ *
+ * T_NO_WATCHDOG in the environment leaves the thread out: qemu-user (7.2) aborts when the child of a process that had threads makes one.
  */
 #include "t.h"
 
@@ -87,13 +89,17 @@ static void arm(unsigned i)
 	sigset_t all, old;
 	sem_t started;
 
+	in_test = true;
+	if (getenv("T_NO_WATCHDOG")) {
+		free(w);
+		return;
+	}
 	if (!w || sem_init(&started, 0, 0) != 0)
 		abort();
 	w->number = ++last;
 	w->limit = tcases[i].limit * t_multiplier();
 	w->started = &started;
 	__atomic_store_n(&armed, w->number, __ATOMIC_RELEASE);
-	in_test = true;
 
 	/* It takes no signals: those that a test sends to its process are for the test. */
 	sigfillset(&all);

@@ -215,7 +215,7 @@ static void queue_up(int i, const void *addr, bool first)
 
 static void queues(void)
 {
-	int x, y;
+	int x = 0, y = 0;
 	struct bucket *bkt = &table[0];
 
 	queue_up(0, &x, false);
