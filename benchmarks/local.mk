@@ -27,7 +27,10 @@ goro_benchmarks += %D%/bench_ring_topology
 %C%_bench_ring_topology_LDADD = $(LIBURING_LIBS)
 endif
 
+EXTRA_PROGRAMS += $(goro_benchmarks)
+if BENCHMARKS
 check_PROGRAMS += $(goro_benchmarks)
+endif
 bench: $(goro_benchmarks)
 .PHONY: bench
 

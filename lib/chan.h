@@ -275,7 +275,7 @@ static inline bool chan_empty(struct goro_chan *c)
 	return c->cap == 0 ? load_acq(&c->sendq.first) == NULL : load_acq(&c->count) == 0;
 }
 
-/* At the end of a run: the waiters of the select s, and those of all goroutines, are taken off their channels. */
+/* At the end of a run: the waiters of the select s, and those of all goroutines, are taken off their channels. s is gone then. */
 struct selection;
 void goro__select_forget(struct selection *s);
 void goro__chan_forget(void);

@@ -8,18 +8,32 @@
  */
 #include "context.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "m.h"
 #include "p.h"
 #include "stack.h"
+#include "sys.h"
 
 #ifdef HAVE_VALGRIND_VALGRIND_H
 #include <valgrind/valgrind.h>
 #endif
 
 #define WEAK __attribute__((weak))
+/*
+ * Not instrumented at all. clang's no_sanitize("thread") still tells TSan of entry and exit, and with a switch between the two the one is
+ * booked on the context that is left, the other on the one that follows, whose list of callers then begins below its memory.
+ */
+#if defined(__has_attribute)
+#if __has_attribute(disable_sanitizer_instrumentation)
+#define NO_TSAN __attribute__((disable_sanitizer_instrumentation, noinline))
+#endif
+#endif
+#ifndef NO_TSAN
 #define NO_TSAN __attribute__((no_sanitize("thread"), no_sanitize("address"), noinline))
+#endif
 
 void __sanitizer_start_switch_fiber(void **save, const void *bottom, size_t size) WEAK;
 void __sanitizer_finish_switch_fiber(void *fake, const void **bottom_old, size_t *size_old) WEAK;
@@ -56,21 +70,23 @@ int goro_lockcheck_held(const void **ret_last) WEAK;
 #define SWITCH_FLAGS 1u /* __tsan_switch_to_fiber_no_sync */
 #endif
 
-uint32_t goro__san;
+uint32_t goro__san_flags;
 
 void goro__san_init(void)
 {
-	goro__san = __cxa_get_globals ? SAN_CXX : 0;
+	uint32_t flags = __cxa_get_globals ? SAN_CXX : 0;
+
 	if (goro_lockcheck_held)
-		goro__san |= SAN_LOCKS;
+		flags |= SAN_LOCKS;
 	if (__sanitizer_start_switch_fiber && __asan_unpoison_memory_region)
-		goro__san |= SAN_ASAN;
+		flags |= SAN_ASAN;
 	if (__tsan_switch_to_fiber)
-		goro__san |= SAN_TSAN;
+		flags |= SAN_TSAN;
 #ifdef HAVE_VALGRIND_VALGRIND_H
 	if (RUNNING_ON_VALGRIND)
-		goro__san |= SAN_VALGRIND;
+		flags |= SAN_VALGRIND;
 #endif
+	store_rlx(&goro__san_flags, flags);
 }
 
 void goro__san_m_start(struct m *m)
@@ -165,7 +181,7 @@ NO_TSAN void goro__san_leave(struct m *m, struct g *from, struct g *to)
 	if (goro__san & SAN_TSAN) {
 		/* All that goroutines did comes before the return of goro_run(), which acquires this. */
 		if (from)
-			__tsan_release(&goro__san);
+			__tsan_release(&goro__san_flags);
 		if (from && from->status == G_FREE)
 			__tsan_release((void *)stk_base(from->stk)); /* its stack goes to another, see run_fn() */
 		__tsan_switch_to_fiber(to ? to->san_fiber : m->g0_fiber, SWITCH_FLAGS);
@@ -176,6 +192,14 @@ NO_TSAN void goro__san_arrive(struct m *m, struct g *g)
 {
 	if (goro__san & SAN_ASAN)
 		__sanitizer_finish_switch_fiber(g ? g->san_fake : m->g0_fake, NULL, NULL);
+}
+
+/* The user's next descriptor of this number may come from a call that TSan intercepts, so it has to know that this one is gone. */
+long goro__san_close(int fd)
+{
+	if (!(goro__san & SAN_TSAN))
+		return sys_close(fd);
+	return close(fd) == 0 ? 0 : -errno; /* errno: right behind the call, nothing switches in between */
 }
 
 void goro__san_acquire(const void *addr)

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "atomic.h"
 #include "attr.h"
 
 struct g;
@@ -17,8 +18,9 @@ struct m;
 
 /* What a switch must tell; SAN_CXX: the C++ library keeps the exceptions that are being handled with the thread; SAN_LOCKS: tools/lockcheck.c is preloaded. */
 enum { SAN_ASAN = 1, SAN_TSAN = 2, SAN_VALGRIND = 4, SAN_TOOLS = 7, SAN_CXX = 8, SAN_LOCKS = 16 };
-extern uint32_t goro__san; /* constant after goro__san_init() */
-void goro__san_init(void);
+extern uint32_t goro__san_flags; /* atomic: 0, and constant after the first goro__san_init() */
+#define goro__san load_rlx(&goro__san_flags)
+void goro__san_init(void); /* before a thread's first call that tells or asks anything here */
 
 void goro__san_m_start(struct m *m);		      /* on g0 of a new M */
 void goro__san_attach(struct g *g);		      /* g got a stack */
@@ -30,6 +32,7 @@ void goro__san_reuse(struct g *g);		      /* the frames above the base of this s
 void goro__report_held(struct g *g, int n, const void *mutex); /* report.c */
 void goro__cxx_arrive(struct g *g); /* after san_arrive(), in a goroutine that goes on */
 #define cxx_arrive(g) do { if (unlikely(goro__san & SAN_CXX)) goro__cxx_arrive(g); } while (0)
+long goro__san_close(int fd);			      /* sys_close() of a descriptor of the user's */
 
 #define san_leave(m, from, to) do { if (unlikely(goro__san)) goro__san_leave(m, from, to); } while (0)
 #define san_arrive(m, g) do { if (unlikely(goro__san)) goro__san_arrive(m, g); } while (0)

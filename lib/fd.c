@@ -37,6 +37,7 @@
 
 #include "atomic.h"
 #include "blocking.h"
+#include "context.h"
 #include "op.h"
 #include "park.h"
 #include "sys.h"
@@ -222,7 +223,7 @@ int goro__fd_close(struct m **mp, int fd)
 		store_rlx(&e->hint, 0);
 		if (slow)
 			goro__block_begin(m, WAIT_IO_CLOSE);
-		r = sys_close(fd);
+		r = unlikely(goro__san) ? goro__san_close(fd) : sys_close(fd);
 		/* [FD-7] release: pairs with [FD-8] and [FD-1]: who gets the number next finds the entry clean. */
 		and_seq(&e->word, ~FD_COMMITTED);
 		if (slow)

@@ -2,6 +2,7 @@
 /* foreign.c: the m of a plain thread that calls the runtime: made at its first call, given back when the thread ends. */
 #include <sys/mman.h>
 
+#include "context.h"
 #include "fatal.h"
 #include "m.h"
 #include "sys.h"
@@ -20,6 +21,7 @@ COLD struct m *goro__foreign_m(void)
 
 	if (sys_is_err(r) || goro__tls_at_exit(m, fini) != 0)
 		goro__throw("no memory for a plain thread's descriptor");
+	goro__san_init();
 	m->foreign = true;
 	m->curg = &m->proxy;
 	m->proxy.m = m;

@@ -394,16 +394,17 @@ static int foreign_wait(struct fdent *e, struct op *op, int64_t deadline)
 {
 	struct pollfd pfd[2] = { { .fd = op->fd, .events = (short)op->mask }, { .fd = op->wakefd, .events = POLLIN } };
 	struct timespec ts = { 0, 0 };
+	bool closing;
 	int64_t left;
 	long r;
 
 	goro__lock(&e->lock);
-	if (load_rlx(&e->word) & FD_CLOSING)
-		op->cancelled |= OP_BY_CLOSE;
-	else
+	closing = load_rlx(&e->word) & FD_CLOSING;
+	if (!closing)
 		goro__fd_link(e, op);
 	goro__unlock(&e->lock);
-	if (op->cancelled)
+	/* Not op->cancelled: it may be set by now, and op is listed. */
+	if (closing)
 		return -ECANCELED;
 	if (deadline >= 0) {
 		left = deadline - goro__now();

@@ -176,7 +176,13 @@ void goro__ready(struct m *m, struct g *g)
 	}
 	store_rlx(&g->status, G_RUNNABLE);
 	if (unlikely(!p || p->offline)) {
+		/*
+		 * [EXT-1] seq_cst: pairs with [EXT-2]. g may be what the end of the run waits for, and a plain thread may still be about to
+		 * wake a P then: goro_run() lets it finish before the Ps and their rings go.
+		 */
+		add_seq(&sched->ext_users, 1);
 		goro__inject(g);
+		add_seq(&sched->ext_users, -1u);
 		return;
 	}
 	if (unlikely(!m->curg)) {

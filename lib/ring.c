@@ -203,7 +203,7 @@ static inline unsigned sq_room(struct ring *r)
 
 static inline unsigned sq_queued(struct ring *r)
 {
-	return r->u.sq.sqe_tail - load_acq(r->u.sq.khead); /* [RING-4] */
+	return load_rlx(&r->u.sq.sqe_tail) - load_acq(r->u.sq.khead); /* [RING-4] */
 }
 
 static inline unsigned sq_flags(struct ring *r)
@@ -214,7 +214,7 @@ static inline unsigned sq_flags(struct ring *r)
 static inline unsigned cq_ready(struct ring *r)
 {
 	/* [RING-2] acquire: pairs with the kernel's publication. Without it a CQE may be read before it is written. */
-	return load_acq(r->u.cq.ktail) - *r->u.cq.khead;
+	return load_acq(r->u.cq.ktail) - load_rlx(r->u.cq.khead);
 }
 
 /*
@@ -279,7 +279,7 @@ static int ring_start(struct m *m, struct fdent *e, struct op *op)
 {
 	struct p *p = m->p;
 	struct ring *r = ring_of(p);
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->u);
+	struct io_uring_sqe *sqe = ring_next_sqe(&r->u.sq);
 	struct slot *s;
 
 	(void)e;
@@ -303,7 +303,7 @@ static int ring_start(struct m *m, struct fdent *e, struct op *op)
 
 static void queue_cancel(struct ring *r, uint64_t target)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->u);
+	struct io_uring_sqe *sqe = ring_next_sqe(&r->u.sq);
 
 	io_uring_prep_cancel64(sqe, target, 0);
 	sqe->user_data = TAG_IGNORE;
@@ -467,7 +467,7 @@ static bool ring_pending(struct p *p)
 {
 	struct ring *r = ring_of(p);
 
-	return p->io_inflight > 0 || sq_queued(r) > 0 || cq_ready(r) > 0 || load_rlx(&r->inbox) != 0;
+	return load_rlx(&p->io_inflight) > 0 || sq_queued(r) > 0 || cq_ready(r) > 0 || load_rlx(&r->inbox) != 0;
 }
 
 static bool ring_queued(struct p *p)
@@ -489,9 +489,9 @@ static void arm_wake(struct ring *r)
 
 	if (sq_room(r) == 0)
 		enter(r, 0, 0);
-	sqe = io_uring_get_sqe(&r->u);
-	if (!sqe)
+	if (sq_room(r) == 0)
 		return;
+	sqe = ring_next_sqe(&r->u.sq);
 	io_uring_prep_poll_multishot(sqe, r->wakefd, POLLIN);
 	sqe->user_data = TAG_WAKE;
 	r->wake_armed = true;

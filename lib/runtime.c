@@ -104,12 +104,19 @@ static void wake_spare(struct m *m)
 	goro__futex_wake(&m->futex, 1);
 }
 
+/* Before its thread runs. */
+static void m_number(struct m *m)
+{
+	goro__lock(&sched->lock);
+	m->id = sched->nms++;
+	goro__unlock(&sched->lock);
+	m->rand = m->id * 2654435761u + 1;
+}
+
 /* Lists m among all Ms; its thread will be joined. */
 static void m_enlist(struct m *m)
 {
 	goro__lock(&sched->lock);
-	m->id = sched->nms++;
-	m->rand = m->id * 2654435761u + 1;
 	m->all_link = sched->allm;
 	sched->allm = m;
 	goro__unlock(&sched->lock);
@@ -149,6 +156,7 @@ int goro__m_start(struct p *p)
 
 	if (!m)
 		return -ENOMEM;
+	m_number(m);
 	m->p = p;
 	if (p)
 		p->m = m;
@@ -399,6 +407,7 @@ int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg)
 		goro__tls_set_m(m);
 		m->thread = pthread_self();
 		m->in_runtime = 1;
+		m_number(m);
 		m_enlist(m);
 		pthread_sigmask(SIG_SETMASK, NULL, &sigmask);
 		r = goro__m_init(m);
@@ -421,7 +430,7 @@ int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg)
 		store_seq(&sched->running, 0);
 		while (load_seq(&sched->ext_users) != 0) /* [EXT-2] seq_cst: pairs with [EXT-1] */
 			sys_sched_yield();
-		san_acquire(&goro__san);
+		san_acquire(&goro__san_flags);
 		tear_down();
 		goro__tls_set_m(old);
 		if (r == 0)

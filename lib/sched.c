@@ -168,15 +168,17 @@ static struct g *take_local(struct p *p)
 	return g;
 }
 
-/* Every LOOK_EVERY dispatches: what the fast path never looks at. */
-static struct g *look_further(struct m *m, struct p *p)
+/* Every LOOK_EVERY dispatches, and when somebody asks for it: what the fast path never looks at. */
+static struct g *look_further(struct m *m, struct p *p, uint32_t dispatches)
 {
 	uint64_t t = arch_ticks(), since = t - load_rlx(&p->look_ticks);
 	struct g *g;
 	bool old;
 
-	store_rlx(&p->grain, since / LOOK_EVERY < UINT32_MAX ? (uint32_t)(since / LOOK_EVERY) : UINT32_MAX);
+	if (dispatches)
+		store_rlx(&p->grain, since / dispatches < UINT32_MAX ? (uint32_t)(since / dispatches) : UINT32_MAX);
 	store_rlx(&p->look_ticks, t);
+	p->until_look = LOOK_EVERY;
 	if (p->stole) {
 		p->stole = false;
 		p->steal_after = p->grain < 2 * sched->fine_ticks ? t + 1000 * goro__ticks_per_us : 0;
@@ -359,6 +361,7 @@ struct g *goro__find_runnable(struct m *m)
 {
 	struct p *p = m->p;
 	bool called = p->until_look != 0 && load_rlx(&p->attention) != 0, look;
+	uint32_t dispatches = LOOK_EVERY - p->until_look;
 	struct g *g;
 
 	/* Who comes here at every switch, because somebody wants attention all the time, must look further as often as others. */
@@ -376,7 +379,7 @@ struct g *goro__find_runnable(struct m *m)
 		if (likely(!p->offline)) {
 			if ((g = take_hog(p, true)))
 				break;
-			if (look && (g = look_further(m, p)))
+			if (look && (g = look_further(m, p, dispatches)))
 				break;
 			if ((g = take_local(p)) || (g = goro__inject_take(p, RUNQ_SIZE / 2, RUNQ_SIZE / 2)))
 				break;

@@ -65,7 +65,7 @@ struct scheduler {
 	/* Ids and counts of goroutines that plain threads made, and what Ps that are gone have counted. */
 	uint64_t next_id CACHE_ALIGNED; /* atomic */
 	uint64_t ext_spawned;		/* atomic */
-	uint32_t ext_users;		/* atomic: plain threads that are inside a spawn */
+	uint32_t ext_users;		/* atomic: plain threads that are inside a spawn or a wake-up */
 	uint32_t procs_turn;		/* atomic: somebody changes maxprocs */
 
 	int main_result;

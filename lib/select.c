@@ -79,6 +79,7 @@ struct selection {
 	unsigned nlocks;
 	int64_t deadline;
 	struct place *places;
+	bool on_heap; /* places was allocated */
 	struct sel sel;
 };
 
@@ -196,7 +197,7 @@ static void unlist_all(struct selection *s)
 		struct goro_case *k = &s->cases[i];
 		struct waiter *w = &s->places[i].w;
 
-		if (!is_live(k) || s->sel.fired == w->index)
+		if (!is_live(k) || load_rlx(&s->sel.fired) == w->index)
 			continue;
 		goro__lock(&k->chan->lock);
 		if (w->listed)
@@ -209,6 +210,8 @@ void goro__select_forget(struct selection *s)
 {
 	for (unsigned i = 0; i < s->n; i++)
 		goro__waiter_forget(&s->places[i].w);
+	if (s->on_heap)
+		goro__mem_free(s->places);
 }
 
 /* Pass 3: waits until a waker has done a case, or the deadline has passed and no waker was there first. */
@@ -265,11 +268,11 @@ static GORO_PARKS struct m *select_all(struct m *m, struct selection *s, int *re
 	m = await(m, s);
 	goro__selects(goro__self(m), NULL);
 	unlist_all(s);
-	if (s->sel.fired == SEL_EXPIRED) {
+	if (load_rlx(&s->sel.fired) == SEL_EXPIRED) {
 		*ret_index = -ETIMEDOUT;
 		return m;
 	}
-	*ret_index = (int)s->sel.fired - 1;
+	*ret_index = (int)load_rlx(&s->sel.fired) - 1;
 	san_acquire(&s->places[*ret_index].w);
 	*ret_result = s->places[*ret_index].w.result;
 	return m;
@@ -289,7 +292,7 @@ static NOINLINE int select_small(struct m *m, struct goro_case *cases, unsigned 
 /* In user context. */
 static COLD int select_large(struct goro_case *cases, unsigned n, int64_t deadline)
 {
-	struct selection s = { .cases = cases, .n = n, .deadline = deadline };
+	struct selection s = { .cases = cases, .n = n, .deadline = deadline, .on_heap = true };
 	int index, result = 0;
 	struct m *m;
 

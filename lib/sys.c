@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* sys.c: fault injection for the system calls of sys.h; empty in a library that is not built for tests. */
+/* sys.c: fault injection for the system calls of sys.h; nearly empty in a library that is not built for tests. */
 #include "sys.h"
+
+#ifdef SYS_TSAN
+uint32_t goro__sys_maps;
+#endif
 
 #ifdef GORO_TESTING
 #include <stdlib.h>

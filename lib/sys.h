@@ -37,17 +37,39 @@ void goro__sys_faults_init(void);
 #define SYS5(nr, a, b, c, d, e) SYS_CALL(nr, a, b, c, d, e, 0)
 #define SYS6(nr, a, b, c, d, e, f) SYS_CALL(nr, a, b, c, d, e, f)
 
-/* Memory. sys_mmap returns the address, or -errno as an integer in (-4096, 0): test with sys_is_err(). */
+/*
+ * Memory that one thread unmaps and another maps passes through the kernel, which orders the two. A library with ThreadSanitizer in it has to
+ * say so, for TSan sees no raw system call. (In one without, nothing watches such memory; for goroutines' stacks see spawn.c.)
+ */
+#if defined(__SANITIZE_THREAD__)
+#define SYS_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SYS_TSAN 1
+#endif
+#endif
+#ifdef SYS_TSAN
+extern uint32_t goro__sys_maps;
+#define SYS_MAPS_CHANGE() ((void)__atomic_add_fetch(&goro__sys_maps, 1, __ATOMIC_SEQ_CST))
+#else
+#define SYS_MAPS_CHANGE() ((void)0)
+#endif
+
+/* sys_mmap returns the address, or -errno as an integer in (-4096, 0): test with sys_is_err(). */
 static inline bool sys_is_err(long r)
 {
 	return (unsigned long)r > -4096UL;
 }
 static inline long sys_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 {
-	return SYS6(SYS_mmap, addr, len, prot, flags, fd, off);
+	long r = SYS6(SYS_mmap, addr, len, prot, flags, fd, off);
+
+	SYS_MAPS_CHANGE();
+	return r;
 }
 static inline long sys_munmap(void *addr, size_t len)
 {
+	SYS_MAPS_CHANGE();
 	return SYS2(SYS_munmap, addr, len);
 }
 static inline long sys_mprotect(void *addr, size_t len, int prot)

@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#include "atomic.h"
+
 /* Initial-exec and hidden: ARCH_TLS_LOAD() finds it at a fixed offset from the thread pointer. */
 __attribute__((tls_model("initial-exec"), visibility("hidden"))) _Thread_local struct m *goro__tls_m_slot;
 
@@ -19,7 +21,7 @@ __attribute__((noinline)) void goro__tls_set_m(struct m *m)
 
 static void run_fini(void *m)
 {
-	key_fini(m);
+	load_rlx(&key_fini)(m);
 }
 
 static void make_key(void)
@@ -29,7 +31,7 @@ static void make_key(void)
 
 int goro__tls_at_exit(struct m *m, void (*fini)(void *m))
 {
-	key_fini = fini;
+	store_rlx(&key_fini, fini); /* always the same one */
 	pthread_once(&key_once, make_key);
 	if (key_error)
 		return -key_error;

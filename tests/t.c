@@ -7,11 +7,14 @@
  * and libcheck does not say which test case it belongs to, so there is one setup function per test case,
  * made by the macros below. libcheck's own timeout, which kills the child without a word, is set
  * later than the watchdog and only counts when even the watchdog cannot run.
+ *
+ * T_NO_WATCHDOG in the environment leaves the thread out: qemu-user (7.2) aborts when the child of a process that had threads makes one.
  */
 #include "t.h"
 
 #include <goro/debug.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -54,6 +57,7 @@ double t_multiplier(void)
 struct watch {
 	unsigned number;
 	double limit;
+	sem_t *started;
 };
 
 static void *watchdog(void *arg)
@@ -62,6 +66,7 @@ static void *watchdog(void *arg)
 	struct timespec ts = { .tv_sec = (time_t)w.limit, .tv_nsec = (long)((w.limit - (double)(time_t)w.limit) * 1e9) };
 
 	free(arg);
+	sem_post(w.started);
 	while (nanosleep(&ts, &ts) != 0)
 		;
 	if (__atomic_load_n(&armed, __ATOMIC_ACQUIRE) != w.number)
@@ -82,13 +87,19 @@ static void arm(unsigned i)
 	pthread_attr_t attr;
 	pthread_t thread;
 	sigset_t all, old;
+	sem_t started;
 
-	if (!w)
+	in_test = true;
+	if (getenv("T_NO_WATCHDOG")) {
+		free(w);
+		return;
+	}
+	if (!w || sem_init(&started, 0, 0) != 0)
 		abort();
 	w->number = ++last;
 	w->limit = tcases[i].limit * t_multiplier();
+	w->started = &started;
 	__atomic_store_n(&armed, w->number, __ATOMIC_RELEASE);
-	in_test = true;
 
 	/* It takes no signals: those that a test sends to its process are for the test. */
 	sigfillset(&all);
@@ -99,6 +110,10 @@ static void arm(unsigned i)
 		abort();
 	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	/* A test may fork. So the thread must be past its last malloc() and free(): the child inherits a lock that it holds, for ever. */
+	while (sem_wait(&started) != 0)
+		;
+	sem_destroy(&started);
 }
 
 static void disarm(void)
@@ -225,6 +240,24 @@ long t_scaled(long n)
 	long d = s ? atol(s) : 1;
 
 	return d > 1 && n > d ? n / d : d > 1 ? 1 : n;
+}
+
+static struct kept {
+	struct kept *next;
+	void *p;
+} *kept; /* atomic */
+
+void *t_keep(void *p)
+{
+	struct kept *k = malloc(sizeof(*k));
+
+	if (!k)
+		abort();
+	k->p = p;
+	k->next = __atomic_load_n(&kept, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&kept, &k->next, k, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+	return p;
 }
 
 int t_main(Suite *s)

@@ -88,6 +88,12 @@ uint64_t t_rand(uint64_t *state);
  */
 long t_scaled(long n);
 
+/*
+ * Returns p, and keeps it reachable for leak checkers until the end of the process. For memory that goroutines hold when the
+ * runtime stops under them: nobody can free it before, and afterwards only their stacks knew of it. Any thread.
+ */
+void *t_keep(void *p);
+
 /* Runs the suite and returns main()'s value. The summary line is libcheck's. */
 int t_main(Suite *s);
 

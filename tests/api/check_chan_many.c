@@ -72,6 +72,7 @@ static int negative_main(void *arg)
 	t_check(goro_spawn(late_sender, c) == 0);
 	t_check_int(goro_chan_recv(c, &v, INT64_MAX), ==, 1);
 	t_check_int(v, ==, 9);
+	goro_chan_free(c);
 	return 0;
 }
 
@@ -404,13 +405,13 @@ static void filter(struct goro_chan *in, struct goro_chan *out, int prime)
 
 static int sieve_main(void *arg)
 {
-	struct goro_chan *c = goro_chan_new(sizeof(int), 0);
+	struct goro_chan *c = t_keep(goro_chan_new(sizeof(int), 0));
 	int prime = 0;
 
 	(void)arg;
 	t_check(GORO_GO(numbers, c) == 0);
 	for (int i = 0; i < 200; i++) {
-		struct goro_chan *next = goro_chan_new(sizeof(int), 0);
+		struct goro_chan *next = t_keep(goro_chan_new(sizeof(int), 0));
 
 		t_check(goro_chan_recv(c, &prime, GORO_FOREVER) == 1);
 		t_check(GORO_GO(filter, c, next, prime) == 0);

@@ -435,7 +435,8 @@ static void partial_writer(struct race *r, size_t *total)
 	unsigned char *buf = malloc(60000);
 	size_t at = 0;
 
-	for (long i = 0; i < r->rounds; i++) {
+	/* However short the run: until the buffers have been full at a bad moment. */
+	for (long i = 0; i < r->rounds || (r->timeouts == 0 && i < 100000); i++) {
 		size_t want = 1 + api_below(&rng, 60000), n = 123456789;
 		ssize_t ret;
 

@@ -33,6 +33,7 @@ static int count_main(void *arg)
 	for (int i = 0; i < 100; i++)
 		t_check(goro_chan_send(c, NULL, GORO_FOREVER) == 0);
 	t_eventually(goro_count() == 1, API_PATIENCE);
+	goro_chan_free(c);
 	return 0;
 }
 
@@ -89,6 +90,8 @@ static int ids_main(void *arg)
 	for (int i = 0; i < IDS; i++)
 		t_check(ids[i] != ids[i + 1], "id %llu twice", (unsigned long long)ids[i]);
 	api_join(api_thread(thread_without_id, NULL));
+	t_eventually(goro_count() == 1, API_PATIENCE);
+	goro_chan_free(c);
 	return 0;
 }
 

@@ -344,6 +344,7 @@ static void others_fini(struct others *o)
 {
 	close(o->fd[0]);
 	close(o->fd[1]);
+	goro_chan_free(o->c);
 }
 
 START_TEST(when_main_returns_the_others_stop_where_they_are)
@@ -382,7 +383,6 @@ START_TEST(fifty_restarts_leak_nothing)
 		o.started = 0;
 		memset(&o.m, 0, sizeof o.m);
 		memset(&o.wg, 0, sizeof o.wg);
-		o.c = goro_chan_new(sizeof(int), 0);
 		t_check_int(goro_run(NULL, stop_main, &o), ==, 9);
 	}
 	t_check_int(api_fds(), ==, fds);

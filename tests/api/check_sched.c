@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api.h"
@@ -55,7 +54,7 @@ static void bouncer(struct goro_chan *in, struct goro_chan *out, long *counter)
 
 static void start_pair(long *counter)
 {
-	struct goro_chan *a = goro_chan_new(sizeof(int), 0), *b = goro_chan_new(sizeof(int), 1);
+	struct goro_chan *a = t_keep(goro_chan_new(sizeof(int), 0)), *b = t_keep(goro_chan_new(sizeof(int), 1));
 
 	t_check(GORO_GO(bouncer, a, b, counter) == 0);
 	t_check(GORO_GO(bouncer, b, a, counter) == 0);
@@ -416,8 +415,11 @@ static int idle_main(void *arg)
 
 	(void)arg;
 	/* It has worked before and many wait, so that there is something to be idle with. */
-	for (int i = 0; i < 100; i++)
-		t_check(GORO_GO(receiving, goro_chan_new(0, 0)) == 0);
+	for (int i = 0; i < 100; i++) {
+		struct goro_chan *c = t_keep(goro_chan_new(0, 0));
+
+		t_check(GORO_GO(receiving, c) == 0);
+	}
 	t_check(GORO_GO(accepting, goro_tcp_listen("127.0.0.1", 0, 0)) == 0);
 	t_check_int(api_link(API_PAIR, fd), ==, 0);
 	t_check(GORO_GO(accepting, fd[0]) == 0);
@@ -454,10 +456,10 @@ static void *waker(void *arg)
 	long v;
 
 	for (long n = 0; n < t_scaled(1000); n++) {
-		struct timespec ts = { 0, (long)api_below(&rng, 200000) };
+		int64_t then = n & 3 ? goro_now() + api_below(&rng, 200000) : 0;
 
-		if (n & 3)
-			nanosleep(&ts, NULL);
+		while (goro_now() < then)
+			;
 		t_check_int(GORO_GO(answer, c, n), ==, 0);
 		t_check_int(goro_chan_recv(c, &v, goro_after(API_PATIENCE * GORO_MILLISECOND)), ==, 1);
 		t_check_int(v, ==, n);
@@ -473,6 +475,7 @@ static int wake_main(void *arg)
 	(void)arg;
 	t = api_thread(waker, c);
 	api_join(t);
+	goro_chan_free(c);
 	return 0;
 }
 

@@ -120,7 +120,7 @@ static void zero(void)
 
 static void mixed8(char a, double b, short c, float d, bool e, long long f, const char *g, int (*h)(int))
 {
-	right(a == -3 && b == 2.25 && c == -30000 && d == -0.5f && e && f == LLONG_MIN + 1 &&
+	right(a == (char)-3 && b == 2.25 && c == -30000 && d == -0.5f && e && f == LLONG_MIN + 1 &&
 	      strcmp(g, "seven") == 0 && h(21) == 42, __func__);
 }
 

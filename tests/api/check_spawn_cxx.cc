@@ -42,7 +42,7 @@ static void none() { RIGHT(true); }
 
 static void mixed(char a, double b, short c, float d, bool e, long long f, const char *g, Colour h)
 {
-	RIGHT(a == -3 && b == 2.25 && c == -30000 && d == -0.5f && e && f == INT64_MIN + 1 &&
+	RIGHT(a == static_cast<char>(-3) && b == 2.25 && c == -30000 && d == -0.5f && e && f == INT64_MIN + 1 &&
 	      std::strcmp(g, "seven") == 0 && h == Colour::red);
 }
 
@@ -119,6 +119,7 @@ static void channels()
 		n++;
 	}
 	MUST(n == 100);
+	goro_chan_free(c);
 }
 
 /* Thrown, carried over frames with destructors, and caught on a goroutine's stack, with switches in between. */

@@ -438,6 +438,24 @@ static int backtrack(void)
 	return 0;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+int model_main(struct Suite *s)
+{
+	t_keep(s);
+	t_skip_unless(!SANITIZED, "sanitizers cannot follow the models, whose threads are contexts on one thread");
+	return t_main(s);
+}
+
 long model_explore(const struct model *m)
 {
 	long executions = 0;

@@ -56,6 +56,13 @@ struct model {
 	long limit;			      /* more executions than this are a failure of the model's author; 0: 3 million */
 };
 
+/*
+ * t_main() of a model program. Skips where a sanitizer is compiled in: all threads of a model run on one, on stacks that they leave by longjmp(). ASan
+ * and TSan take that for a return and lose track, and there is no race to be found on one thread.
+ */
+struct Suite;
+int model_main(struct Suite *s);
+
 /* Explores all interleavings; a failed check ends the test. Returns how many executions there were. */
 long model_explore(const struct model *m);
 

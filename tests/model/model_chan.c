@@ -596,5 +596,5 @@ int main(void)
 	tcase_add_test(tc, a_select_that_times_out_has_taken_nothing);
 	tcase_add_loop_test(tc, nobody_touches_a_waiter_when_its_select_is_over, 0, 2);
 	suite_add_tcase(s, tc);
-	return t_main(s);
+	return model_main(s);
 }

@@ -185,5 +185,5 @@ int main(void)
 	tcase_add_test(tc, a_negative_counter_panics);
 	tcase_add_test(tc, misuse_panics_and_never_hangs_those_who_do_it_right);
 	suite_add_tcase(s, tc);
-	return t_main(s);
+	return model_main(s);
 }

@@ -22,8 +22,10 @@
 
 static struct {
 	int64_t coarse_now;
+	uint32_t ext_users;
 } model_sched;
 #define sched (&model_sched)
+#undef goro__san
 #define goro__san model_san
 #define goro__throw(msg) model_fail(__FILE__, __LINE__, msg)
 static uint32_t model_san;
@@ -389,5 +391,5 @@ int main(void)
 	tcase_add_loop_test(tc, who_parks_under_a_lock_is_readied_once_and_not_before_its_context_is_saved, 0, 2);
 	tcase_add_loop_test(tc, a_deadline_and_a_waker_do_not_both_ready, 0, 2);
 	suite_add_tcase(s, tc);
-	return t_main(s);
+	return model_main(s);
 }

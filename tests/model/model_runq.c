@@ -172,5 +172,5 @@ int main(void)
 	tcase_add_test(tc, two_thieves_and_an_owner_take_each_goroutine_once);
 	tcase_add_test(tc, a_full_queue_refuses_and_gives_its_older_half);
 	suite_add_tcase(s, tc);
-	return t_main(s);
+	return model_main(s);
 }

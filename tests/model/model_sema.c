@@ -215,7 +215,7 @@ static void queue_up(int i, const void *addr, bool first)
 
 static void queues(void)
 {
-	int x, y;
+	int x = 0, y = 0;
 	struct bucket *bkt = &table[0];
 
 	queue_up(0, &x, false);
@@ -265,5 +265,5 @@ int main(void)
 	tcase_add_test(tc, of_two_unlocks_one_is_fatal);
 	tcase_add_test(tc, queues_of_two_addresses_in_one_bucket_keep_apart_and_in_order);
 	suite_add_tcase(suite, tc);
-	return t_main(suite);
+	return model_main(suite);
 }

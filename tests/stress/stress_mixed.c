@@ -43,6 +43,7 @@ static uint64_t answer_to(uint64_t question)
 	return question * 3 + 1;
 }
 
+/* For goro_blocking(): a system call that blocks for a while. */
 static void *nap(void *arg)
 {
 	struct timespec ts = { 0, 20000 };

@@ -22,6 +22,7 @@ struct tree {
 
 #define MOST_ALIVE 5000
 
+/* For goro_blocking(): a system call that blocks for a random time. */
 static void *short_nap(void *arg)
 {
 	struct timespec ts = { 0, (long)(intptr_t)arg };
@@ -104,6 +105,7 @@ static void *planting_thread(void *arg)
 
 		if (__atomic_load_n(&t->alive, __ATOMIC_RELAXED) < MOST_ALIVE)
 			spawn_node(t, &rng, 0);
+		/* Waits for nothing: the seeds fall at random times, into a runtime that is busy or asleep. */
 		nanosleep(&ts, NULL);
 	}
 	goro_waitgroup_done(&t->wg);

@@ -4,6 +4,7 @@
 
 #include <goro.h>
 
+#include "api.h"
 #include "t.h"
 
 #define PATIENCE 20000
@@ -145,6 +146,35 @@ START_TEST(nobody_touches_a_group_when_wait_is_back)
 }
 END_TEST
 
+/* Done by a plain thread, which has to wait for the bucket's lock before it can wake anybody. */
+static void *late_done(void *arg)
+{
+	goro_waitgroup_done(arg);
+	return NULL;
+}
+
+static int misuse_main(void *arg)
+{
+	(void)arg;
+	goro_waitgroup_add(&wg, 1);
+	t_check(GORO_GO(waiter, GORO_FOREVER, 0) == 0);
+	t_eventually(asleep() == 1, PATIENCE);
+	/* The moment that the rule is about: the counter is zero, and who waits has not been let go yet. */
+	rt_enter();
+	goro__sema_lock(&wg);
+	api_thread(late_done, &wg);
+	while (COUNTER(word()) != 0)
+		arch_pause();
+	goro_waitgroup_add(&wg, 1);
+	return 0;
+}
+
+START_TEST(add_between_the_last_done_and_the_return_of_wait_panics)
+{
+	api_expect_fatal(misuse_main, NULL, "panic: sync: WaitGroup misuse: Add called concurrently with Wait");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("WaitGroup inside");
@@ -155,6 +185,7 @@ int main(void)
 	tcase_add_test(tc, the_bit_is_set_exactly_while_somebody_sleeps);
 	tcase_add_loop_test(tc, thousands_are_woken_by_one_done, 0, 3);
 	tcase_add_test(tc, nobody_touches_a_group_when_wait_is_back);
+	tcase_add_test(tc, add_between_the_last_done_and_the_return_of_wait_panics);
 	suite_add_tcase(s, tc);
 	return t_main(s);
 }

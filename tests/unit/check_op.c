@@ -204,6 +204,17 @@ static void *join(void *t)
 	return NULL;
 }
 
+/* Does a call wait at e? */
+static bool waited_at(struct fdent *e)
+{
+	bool yes;
+
+	goro__lock(&e->lock);
+	yes = e->ops != NULL;
+	goro__unlock(&e->lock);
+	return yes;
+}
+
 static int threads_main(void *arg)
 {
 	(void)arg;
@@ -216,7 +227,7 @@ static int threads_main(void *arg)
 		thread_fd = s[0];
 		e = goro__fd_entry(s[0]);
 		t_check_int(pthread_create(&t, NULL, thread_reads, NULL), ==, 0);
-		t_eventually(load_acq(&e->ops) != NULL, 10000);
+		t_eventually(waited_at(e), 10000);
 		t_check_int(goro_close(s[0]), ==, 0);
 		goro_blocking(join, &t);
 		t_check_int(goro_close(s[1]), ==, 0);

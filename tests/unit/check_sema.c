@@ -146,7 +146,8 @@ END_TEST
 struct spot {
 	uint32_t word; /* under its bucket's lock: how many sleep; atomic for those who only look */
 	int order[8];  /* who was woken, in order */
-	int woken;     /* atomic */
+	int placed;    /* atomic: entries of order taken */
+	int woken;     /* atomic: and written */
 };
 
 static void spot_expired(struct sleeper *w, bool more)
@@ -167,7 +168,8 @@ static void sleep_at(struct spot *s, int number, int64_t deadline, int result)
 	m = goro__sema_wait(m, b, &w, WAIT_SEMA, deadline, false);
 	rt_exit(m);
 	t_check_int(w.result, ==, result);
-	s->order[__atomic_fetch_add(&s->woken, 1, __ATOMIC_SEQ_CST)] = number;
+	s->order[__atomic_fetch_add(&s->placed, 1, __ATOMIC_SEQ_CST)] = number;
+	__atomic_add_fetch(&s->woken, 1, __ATOMIC_SEQ_CST);
 }
 
 static bool wake_one(struct spot *s, int result)
