@@ -485,7 +485,7 @@ void goro_poll(void)
 	struct m *m = goro__tls_m();
 	struct p *p;
 
-	if (!m || m->foreign || !(p = m->p) || load_rlx(&p->attention) == 0)
+	if (!m || m->foreign || !(p = m->p) || (load_rlx(&p->attention) & (ATT_SLICE | ATT_WORLD | ATT_PROCS | ATT_STOP)) == 0)
 		return;
 	m = rt_enter();
 	m = goro__yield(m);
