@@ -421,7 +421,7 @@ bool goro__retake(struct p *p, struct m *m)
 		return false;
 	}
 	or_seq(&m->look, LOOK_TAKEN);
-	goro__membarrier(); /* [RETAKE-2] store-load, on m's CPU too: pairs with [RETAKE-1] */
+	goro__membarrier(); /* [RETAKE-2] store-load, on m's CPU too: pairs with [RETAKE-1] and [RETAKE-3] */
 	fence_seq();
 	if (load_acq(&m->in_runtime) == 0)
 		heir = goro__p_heir(p);

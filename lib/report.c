@@ -9,12 +9,13 @@
  * tools/lockcheck.c, preloaded (LD_PRELOAD=libgoro-lockcheck.so): a goroutine that parks or yields while its thread holds a pthread mutex is reported, each
  * goroutine once. The preloaded library counts the mutexes of each thread; we find it by a weak symbol and ask at each switch.
  */
+#include "report.h"
+
 #include <stdlib.h>
 
 #include "context.h"
 #include "fatal.h"
 #include "print.h"
-#include "report.h"
 #include "sched.h"
 
 static int64_t limit_ns; /* 0: off; constant while the runtime runs */

@@ -171,7 +171,7 @@ static void *make_spares(void *arg)
 {
 	(void)arg;
 	while (!load_seq(&maker.stop)) {
-		uint32_t w = load_seq(&maker.word); /* [MAKER-2] */
+		uint32_t w = load_seq(&maker.word); /* [MAKER-2] pairs with [MAKER-1] */
 		int r = 0;
 
 		while (r == 0 && !load_seq(&maker.stop) && load_seq(&sched->nspare) < load_rlx(&maker.reserve)) {
