@@ -18,7 +18,8 @@
  *	elsewhere. Another that lost his CPU inside holds up the owner: rare, as his visits are.
  *   I3 what the others lock inside of their section, the owner must not hold when he enters (he may then only try).
  *
- * Measured on the machine of benchmarks/results: a locked instruction 5.8 ns, the owner's section 1 ns, membarrier() 1 to 2 us.
+ * Measured (bench_switch, benchmarks/results/2026-11-24-bias.txt, on a busy machine): a lock by a locked instruction 6.9 ns, the owner's
+ * section 0.7 ns (medians of CPU time); the other's, with its membarrier() while a second thread computes, 2.5 to 5.5 us of wall time.
  *
  * Rejected: restartable sequences with membarrier's RSEQ command, which save the owner one more load and need an assembly section per operation.
  */

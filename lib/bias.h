@@ -2,8 +2,8 @@
 /*
  * bias.h: a lock that is biased towards one owner. Layer 2. See bias.c for the protocol.
  *
- * The owner enters and leaves with plain stores and a load, 1 ns where a locked instruction costs 5.8; anybody else pays for both with
- * membarrier(). For what the holder of a P does a million times a second and a thief now and then. Ownership may move to another
+ * The owner enters and leaves with plain stores and a load, a tenth of what a locked instruction costs (bias.c); anybody else pays for
+ * both with membarrier(). For what the holder of a P does a million times a second and a thief now and then. Ownership may move to another
  * thread with the P, whose hand-over orders the two.
  */
 #ifndef LIB_BIAS_H

@@ -2,12 +2,15 @@
 /*
  * timer.c: a 4-ary heap of timers per P.
  *
- * A timer belongs to the P on which it was started and fires there, on the scheduler stack of whatever M holds that P. Its entry in the
- * heap carries the time beside the pointer, so sifting touches only the heap's own lines; the timer knows its index, so a stop
- * is O(log n) without a search. The lock is the owner's nearly always; a stop from another P takes it too.
+ * A timer belongs to the P on which it was started and fires there, on the scheduler stack of whatever M holds that P. A stop must find it in
+ * the heap without a search, so its place is written down whenever it moves. Not in the timer, which lies on a stack: with 100,000 sleepers each
+ * level of a sift would miss cache and TLB once (bench_sleep: 958 ms with the place in the timer, 819 so;
+ * benchmarks/results/2026-11-24-timer-table.txt). A timer gets a number for as long as it is in
+ * the heap, and a dense table tells the place of each number. An entry of the heap carries the time, so sifting touches heap and
+ * table only. The lock is the owner's nearly always; a stop from another P takes it too.
  *
  * Invariants, under ts->lock:
- *   I1 heap[i].t->idx == i + 1, and no entry fires before its parent (i - 1) / 4.
+ *   I1 table[heap[i].idx].at == i, table[t->idx].t == t, and no entry fires before its parent (i - 1) / 4.
  *   I2 ts->first is heap[0].when, or INT64_MAX if it is empty.
  *   I3 one M at a time runs them: the owner of the P, or an M that found them overdue because the owner computes. It sets ts->running
  *	to the timer that it took out, drops the lock, calls back, and sets it to NULL again. So a callback runs without the lock and
@@ -43,34 +46,58 @@ void goro__timers_init(struct timers *ts)
 	ts->first = INT64_MAX;
 }
 
+/* Of a mapping that holds heap and table for cap timers. */
+static size_t bytes_for(uint32_t cap)
+{
+	return cap * sizeof(struct timer_slot) + ((size_t)cap + 1) * sizeof(struct timer_ref);
+}
+
 void goro__timers_fini(struct timers *ts)
 {
 	if (ts->heap)
-		sys_munmap(ts->heap, ts->cap * sizeof(ts->heap[0]));
+		sys_munmap(ts->heap, bytes_for(ts->cap));
 	ts->heap = NULL;
-	ts->cap = ts->n = 0;
+	ts->table = NULL;
+	ts->cap = ts->n = ts->free = ts->used = 0;
 }
 
 static int grow(struct timers *ts)
 {
 	uint32_t cap = ts->cap ? ts->cap * 2 : FIRST_CAP;
-	long r = sys_mmap(NULL, cap * sizeof(ts->heap[0]), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long r = sys_mmap(NULL, bytes_for(cap), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct timer_ref *table;
 
 	if (sys_is_err(r))
 		return -ENOMEM;
+	table = (struct timer_ref *)((struct timer_slot *)r + cap);
 	if (ts->heap) {
 		memcpy((void *)r, ts->heap, ts->n * sizeof(ts->heap[0]));
-		sys_munmap(ts->heap, ts->cap * sizeof(ts->heap[0]));
+		memcpy(table, ts->table, ((size_t)ts->used + 1) * sizeof(table[0]));
+		sys_munmap(ts->heap, bytes_for(ts->cap));
 	}
 	ts->heap = (struct timer_slot *)r;
+	ts->table = table;
 	ts->cap = cap;
 	return 0;
+}
+
+/* A number for t. There is one: no more are in use than the heap has entries, and it has room. */
+static uint32_t number(struct timers *ts, struct timer *t)
+{
+	uint32_t idx = ts->free;
+
+	if (idx)
+		ts->free = ts->table[idx].at;
+	else
+		idx = ++ts->used;
+	ts->table[idx].t = t;
+	return idx;
 }
 
 static void place(struct timers *ts, uint32_t i, struct timer_slot s)
 {
 	ts->heap[i] = s;
-	s.t->idx = i + 1;
+	ts->table[s.idx].at = i;
 }
 
 static void sift_up(struct timers *ts, uint32_t i, struct timer_slot s)
@@ -115,8 +142,11 @@ static void set_first(struct timers *ts)
 static void take_out(struct timers *ts, uint32_t i)
 {
 	struct timer_slot last = ts->heap[--ts->n];
+	struct timer_ref *gone = &ts->table[ts->heap[i].idx];
 
-	ts->heap[i].t->idx = 0;
+	gone->t->idx = 0;
+	gone->at = ts->free;
+	ts->free = (uint32_t)(gone - ts->table);
 	if (i < ts->n) {
 		if (i > 0 && last.when < ts->heap[(i - 1) / 4].when)
 			sift_up(ts, i, last);
@@ -130,7 +160,7 @@ int goro__timer_start(struct m *m, struct timer *t, int64_t when)
 {
 	struct p *p = m->p;
 	struct timers *ts = &p->timers;
-	struct timer_slot s = { when, t };
+	struct timer_slot s = { .when = when };
 
 	goro__lock(&ts->lock);
 	if (unlikely(ts->n == ts->cap) && grow(ts) != 0) {
@@ -139,6 +169,7 @@ int goro__timer_start(struct m *m, struct timer *t, int64_t when)
 	}
 	t->when = when;
 	store_rlx(&t->home, p);
+	t->idx = s.idx = number(ts, t);
 	sift_up(ts, ts->n++, s);
 	set_first(ts);
 	goro__unlock(&ts->lock);
@@ -151,7 +182,7 @@ bool goro__timer_stop(struct timer *t)
 
 	goro__lock(&ts->lock);
 	if (t->idx != 0) {
-		take_out(ts, t->idx - 1);
+		take_out(ts, ts->table[t->idx].at);
 		goro__unlock(&ts->lock);
 		return true;
 	}
@@ -169,7 +200,7 @@ int goro__timers_run(struct m *m, struct p *p, int64_t now)
 
 	goro__lock(&ts->lock);
 	while (ts->n && ts->heap[0].when <= now && !load_rlx(&ts->running)) {
-		struct timer *t = ts->heap[0].t;
+		struct timer *t = ts->table[ts->heap[0].idx].t;
 
 		take_out(ts, 0);
 		store_rlx(&ts->running, t);

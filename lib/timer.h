@@ -22,20 +22,29 @@ struct timer {
 	void (*fn)(struct m *m, struct timer *t);  /* set by the user before the start */
 	void *arg;				   /* the user's */
 	struct p *home;				   /* P whose heap has it, set by start; atomic */
-	uint32_t idx;				   /* 1 + index in the heap, 0: not in it; under home's lock */
+	uint32_t idx;				   /* its number in home's table, 0: not in the heap; under home's lock */
 	uint32_t gen;				   /* the user's */
 };
 
+/* An entry of the heap. */
 struct timer_slot {
 	int64_t when;
+	uint32_t idx;	/* of the timer: its number in the table */
+};
+
+/* An entry of the table; the number of a timer does not change while it is in the heap. */
+struct timer_ref {
 	struct timer *t;
+	uint32_t at;	/* its place in the heap; of a free entry: the number of the next free one, 0: none */
 };
 
 /* A P's heap. */
 struct timers {
 	struct lock lock;
-	uint32_t n, cap;
-	struct timer_slot *heap;  /* 4-ary; own mapping */
+	uint32_t n, cap;	  /* of the heap; the table has one more, for number 0 */
+	uint32_t free, used;	  /* free list of the table, and how much of it was ever in use */
+	struct timer_slot *heap;  /* 4-ary; own mapping, the table behind it */
+	struct timer_ref *table;
 	int64_t first;		  /* atomic: when the earliest fires, INT64_MAX if none */
 	struct timer *running;	  /* atomic: whose callback is running */
 };
