@@ -25,7 +25,11 @@
  *   A waiter sets PARKED by a compare-and-swap that requires LOCKED, and the unlocker's compare-and-swap requires a word without PARKED: one word,
  *   so there is no gap between "is it free?" and "I wait".
  *
- * The uncontended way is one compare-and-swap each for lock and unlock, inline in <goro/sync.h>; a call would cost two thirds of that again.
+ * The way without a decision is one compare-and-swap each for lock and unlock, inline in <goro/sync.h>; a call would cost two thirds of that
+ * again. It is taken with any word, not only 0 and LOCKED: while sleepers wait and one of them has been woken, which may be long if it was
+ * woken behind a goroutine that computes, whoever runs locks and unlocks as if he were alone. (Expecting 0 and LOCKED, each operation
+ * failed once and went the slow way: eight goroutines at one mutex took 19.0 ns of CPU time an operation on two processors, and take 12.4 so, as on
+ * one; benchmarks/results/2026-11-24-mutex-word.txt.)
  *
  * Rejected: a plain store as release (a waiter count beside the lock needs a fence behind it, as dear as the locked instruction; membarrier(2)
  * in the waiter costs tens of microseconds across virtual CPUs); always handing over (a switch per unlock).
@@ -184,6 +188,12 @@ static struct sleeper *pass_on(struct bucket *b, struct goro_mutex *mu, uint32_t
 	return w;
 }
 
+/* Locked, and unlocking it concerns no sleeper: none is there, or one was woken and has not decided yet. */
+static inline bool nobody_to_wake(uint32_t word)
+{
+	return (word & (LOCKED | STARVING)) == LOCKED && (word & (PARKED | WOKEN)) != PARKED;
+}
+
 static NOINLINE GORO_PARKS void unlock_slow(struct goro_mutex *mu, uint32_t old)
 {
 	struct sleeper *w;
@@ -194,7 +204,7 @@ static NOINLINE GORO_PARKS void unlock_slow(struct goro_mutex *mu, uint32_t old)
 	for (;;) {
 		if (unlikely(!(old & LOCKED)))
 			goro__throw("sync: unlock of unlocked mutex");
-		if ((old & (PARKED | WOKEN)) == PARKED || (old & STARVING))
+		if (!nobody_to_wake(old))
 			break;
 		if (cas_rel(&mu->state, &old, old & ~(uint32_t)LOCKED)) /* [MUTEX-2] */
 			return;
@@ -213,19 +223,19 @@ static NOINLINE GORO_PARKS void unlock_slow(struct goro_mutex *mu, uint32_t old)
 
 void goro_mutex_lock(struct goro_mutex *mu)
 {
-	uint32_t old = 0;
+	uint32_t old = load_rlx(&mu->state);
 
-	if (unlikely(!cas_acq(&mu->state, &old, LOCKED))) /* [MUTEX-1] */
+	if (unlikely((old & LOCKED) || !cas_acq(&mu->state, &old, old | LOCKED))) /* [MUTEX-1] */
 		lock_slow(mu, old, GORO_FOREVER);
 	san_acquire(&mu->state);
 }
 
 int goro_mutex_lock_until(struct goro_mutex *mu, int64_t deadline)
 {
-	uint32_t old = 0;
+	uint32_t old = load_rlx(&mu->state);
 	int ret;
 
-	if (unlikely(!cas_acq(&mu->state, &old, LOCKED))) { /* [MUTEX-1] */
+	if (unlikely((old & LOCKED) || !cas_acq(&mu->state, &old, old | LOCKED))) { /* [MUTEX-1] */
 		ret = lock_slow(mu, old, deadline);
 		if (ret < 0)
 			return ret;
@@ -248,10 +258,10 @@ int goro_mutex_trylock(struct goro_mutex *mu)
 
 void goro_mutex_unlock(struct goro_mutex *mu)
 {
-	uint32_t old = LOCKED;
+	uint32_t old = load_rlx(&mu->state);
 
 	san_release(&mu->state);
 	/* [MUTEX-2] release: pairs with [MUTEX-1]. Without it the next owner may read what was written under the lock stale. */
-	if (unlikely(!cas_rel(&mu->state, &old, 0)))
+	if (unlikely(!nobody_to_wake(old) || !cas_rel(&mu->state, &old, old & ~(uint32_t)LOCKED)))
 		unlock_slow(mu, old);
 }

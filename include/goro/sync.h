@@ -55,10 +55,10 @@ GORO_API GORO_PARKS void goro_mutex_unlock(struct goro_mutex *mu);
 GORO_END_DECLS
 
 /*
- * The only functions of goro with an inline form. Locking and unlocking a free mutex are one instruction each, and two calls would
- * cost two thirds of them again. The exported functions above do the same and are what other languages, function pointers
- * and unoptimised builds use: `extern inline` with gnu_inline is never compiled on its own. So the ABI contains that state is 0 if the
- * mutex is free, and 1 if it is locked and nobody waits. GORO_NO_INLINE, defined before the include, switches it off.
+ * The only functions of goro with an inline form. Locking and unlocking a mutex that needs no decision are one locked instruction
+ * each, and two calls would cost two thirds of them again. The exported functions above do the same and are what other languages,
+ * function pointers and unoptimised builds use: `extern inline` with gnu_inline is never compiled on its own. So the ABI contains these bits of
+ * state: 1 locked, 2 a waiter is awake, 4 starving, 8 waiters sleep. GORO_NO_INLINE, defined before the include, switches it off.
  */
 #if !defined(GORO_NO_INLINE) && defined(__OPTIMIZE__)
 GORO_BEGIN_DECLS
@@ -66,19 +66,23 @@ GORO_BEGIN_DECLS
 extern void goro__mutex_lock(struct goro_mutex *mu) __asm__("goro_mutex_lock");
 extern void goro__mutex_unlock(struct goro_mutex *mu) __asm__("goro_mutex_unlock");
 
+/* Free, whoever else waits: ours. */
 extern __inline__ __attribute__((__gnu_inline__)) void goro_mutex_lock(struct goro_mutex *mu)
 {
-	uint32_t goro_free = 0;
+	uint32_t goro_s = __atomic_load_n(&mu->state, __ATOMIC_RELAXED);
 
-	if (__builtin_expect(!__atomic_compare_exchange_n(&mu->state, &goro_free, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED), 0))
+	if (__builtin_expect((goro_s & 1) || !__atomic_compare_exchange_n(&mu->state, &goro_s, goro_s | 1, 0, __ATOMIC_ACQUIRE,
+									  __ATOMIC_RELAXED), 0))
 		goro__mutex_lock(mu);
 }
 
+/* Nobody sleeps, or somebody was woken already: there is nobody to be woken. */
 extern __inline__ __attribute__((__gnu_inline__)) void goro_mutex_unlock(struct goro_mutex *mu)
 {
-	uint32_t goro_locked = 1;
+	uint32_t goro_s = __atomic_load_n(&mu->state, __ATOMIC_RELAXED);
 
-	if (__builtin_expect(!__atomic_compare_exchange_n(&mu->state, &goro_locked, 0, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED), 0))
+	if (__builtin_expect((goro_s & 5) != 1 || (goro_s & 10) == 8 ||
+			     !__atomic_compare_exchange_n(&mu->state, &goro_s, goro_s - 1, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED), 0))
 		goro__mutex_unlock(mu);
 }
 
