@@ -4,6 +4,8 @@
 
 #include <time.h>
 
+#include "atomic.h"
+
 uint64_t goro__ticks_per_us = 1000;
 
 int64_t goro__now(void)
@@ -24,5 +26,5 @@ void goro__clock_init(void)
 		n = goro__now();
 	} while (n - n0 < 200000);
 	t = (t - t0) * 1000 / (uint64_t)(n - n0);
-	goro__ticks_per_us = t ? t : 1;
+	store_rlx(&goro__ticks_per_us, t ? t : 1); /* plain threads in a channel may be reading it */
 }

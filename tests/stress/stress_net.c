@@ -198,7 +198,8 @@ static int town_main(void *arg)
 	t_eventually(goro_count() == 2, API_PATIENCE);
 	t_check_int(goro_close(t->listener), ==, 0);
 	t_eventually(goro_count() == 1, API_PATIENCE);
-	t_check(t->dialled > 0 && t->served > 0 && t->bytes > 0);
+	t_check(__atomic_load_n(&t->dialled, __ATOMIC_RELAXED) > 0);
+	t_check(__atomic_load_n(&t->served, __ATOMIC_RELAXED) > 0 && __atomic_load_n(&t->bytes, __ATOMIC_RELAXED) > 0);
 	return 0;
 }
 
