@@ -23,6 +23,7 @@ static _Thread_local int held;
 static _Thread_local const void *last;
 
 /* Called by libgoro, on the thread in question: how many, and which was the last. */
+int goro_lockcheck_held(const void **ret_last);
 int goro_lockcheck_held(const void **ret_last)
 {
 	*ret_last = last;
