@@ -297,7 +297,9 @@ static NO_SANITIZE void on_signal(int sig, siginfo_t *si, void *uc)
 	}
 	if (si->si_code != SI_QUEUE || si->si_value.sival_ptr != MAGIC) {
 		forward(sig, si, uc);
-		return;
+		/* Ours was dropped if it came while this one was pending: signals of one number do not queue. */
+		if (!m || !load_rlx(&m->sig_pending))
+			return;
 	}
 	if (!m || m->foreign)
 		return;
