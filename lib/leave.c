@@ -65,13 +65,17 @@ static bool in_library(void *pc)
 	return false;
 }
 
-/* Is pc behind the instruction that enters the kernel? */
+/* Is pc behind the instruction that enters the kernel, or, if the call will be made again (SA_RESTART), at it? */
 static bool in_system_call(const void *pc)
 {
 #if defined(__x86_64__)
-	return ((const uint8_t *)pc)[-2] == 0x0f && ((const uint8_t *)pc)[-1] == 0x05;
+	const uint8_t *b = pc;
+
+	return (b[-2] == 0x0f && b[-1] == 0x05) || (b[0] == 0x0f && b[1] == 0x05);
 #else
-	return ((const uint32_t *)pc)[-1] == 0xd4000001;
+	const uint32_t *i = pc;
+
+	return i[-1] == 0xd4000001 || i[0] == 0xd4000001;
 #endif
 }
 
