@@ -8,7 +8,7 @@
  * are never gone back to. What the goroutine holds it holds for ever, as a parked one does.
  *
  * That must not be malloc()'s lock or stdio's, or the program could do nothing afterwards. So a thread that is stopped inside of the C library, the
- * loader or an allocator goes on instead, without a P, and is asked again; most are out of there within microseconds. One that is still there after
+ * loader or an allocator goes on instead and is asked again; most are out of there within microseconds. One that is still there after
  * TRIES times is abandoned all the same; after BLOCKED_TRIES, if it is in a system call each time, for instance in read(). In a
  * statically linked program everything is one object; nothing can be told apart there, and each is left where it is met.
  *
@@ -94,7 +94,7 @@ void goro__leave(struct m *m, void *uc)
 	struct g *g = m->curg;
 
 	if (uc && try_again(m, UC_PC((ucontext_t *)uc))) {
-		/* It goes on without a P, until it enters the runtime or until the next signal. */
+		/* It goes on until it enters the runtime or until the next signal; without a P, if it had none. */
 		if (!m->p)
 			or_seq(&m->look, LOOK_TAKEN);
 		return;

@@ -6,7 +6,7 @@
  * about to block, is blocked, or is stopped, names an heir first: a spare M, or, if there is none, the M of a goroutine that was
  * preempted. Without an heir the P stays where it is and the attempt is repeated later: nothing here waits.
  *
- * Making a thread takes locks of the C library and of malloc, which a stopped thread may hold. So no M that holds a P makes one, and no signal handler;
+ * Making a thread takes locks of the C library and of malloc, which a stopped thread may hold. So no M that holds a P makes one (but goro_maxprocs(), if nobody can take its P), and no signal handler;
  * a thread of its own does it ahead of time, and keeps `reserve` of them in store. If it blocks on a lock of a stopped thread, then that
  * thread's goroutine is in line for a P like all others (preempt.c), and will release it.
  *

@@ -24,7 +24,7 @@
  *
  * It also writes the dump that SIGQUIT asks for: the signal handler only sets a word and wakes it.
  *
- * Its thread blocks all signals and runs no user code. It takes no lock that ordinary code holds.
+ * Its thread blocks all signals and runs no user code. Of locks it takes the runtime's only, none that ordinary code holds.
  */
 #include <goro/debug.h>
 #include <goro/time.h>
@@ -110,7 +110,7 @@ static enum life what_it_does(struct m *m, struct p *p, int64_t now, bool sure)
 	m->cpu_seen = cpu;
 	m->seen_at = now;
 	m->p_seen = p;
-	asleep = !first && (lazy || sure) && goro__thread_sleeps(m->tid);
+	asleep = !first && (lazy || sure) && goro__thread_sleeps(m->tid, lazy);
 	if (lazy && asleep) {
 		m->still++;
 		return BLOCKED;
