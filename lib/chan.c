@@ -179,7 +179,7 @@ static inline bool same_user(const struct goro_chan *c, const struct m *m)
 /* Under the lock, another M used the channel last: whether to stay away for a while after this operation. */
 static NOINLINE bool change_hands(struct goro_chan *c, const struct m *m)
 {
-	uint32_t now = (uint32_t)arch_ticks(), dense = (uint32_t)load_rlx(&goro__ticks_per_us) * TURN_DENSE / 10;
+	uint32_t now = (uint32_t)arch_ticks(), dense = (uint32_t)ticks_per_us() * TURN_DENSE / 10;
 	uint16_t changes = now - c->since < dense ? c->user & 15 : 0;
 
 	if (changes == TURN_CHANGES)
@@ -192,7 +192,7 @@ static NOINLINE bool change_hands(struct goro_chan *c, const struct m *m)
 /* In user context. */
 static NOINLINE void stay_away(void)
 {
-	uint32_t start = (uint32_t)arch_ticks(), span = (uint32_t)load_rlx(&goro__ticks_per_us) * TURN_WAIT / 10;
+	uint32_t start = (uint32_t)arch_ticks(), span = (uint32_t)ticks_per_us() * TURN_WAIT / 10;
 
 	while ((uint32_t)arch_ticks() - start < span)
 		arch_pause();

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "arch.h"
+#include "atomic.h"
 
 int64_t goro__now(void); /* SIGSAFE; 29 ns: the vDSO */
 
@@ -15,5 +16,11 @@ int64_t goro__now(void); /* SIGSAFE; 29 ns: the vDSO */
  */
 extern uint64_t goro__ticks_per_us;
 void goro__clock_init(void);
+
+/* The same for plain threads, which may be in a channel while a run begins. */
+static inline uint64_t ticks_per_us(void)
+{
+	return load_rlx(&goro__ticks_per_us);
+}
 
 #endif

@@ -110,7 +110,7 @@ __attribute__((unused)) static int model_procs(int n)
 /* ---- clock.h and deadlines ---- */
 #define LIB_CLOCK_H
 #define goro__now model_now
-#define goro__ticks_per_us UINT64_C(0) /* nothing is dense: no choice depends on the real time */
+#define ticks_per_us() UINT64_C(0) /* nothing is dense: no choice depends on the real time */
 
 static struct {
 	uint32_t now;	/* 1, later MODEL_DEADLINE */

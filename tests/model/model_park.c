@@ -28,6 +28,7 @@ static struct {
 #undef goro__san
 #define goro__san model_san
 #define goro__throw(msg) model_fail(__FILE__, __LINE__, msg)
+#define goro__fork_check() ((void)0)
 static uint32_t model_san;
 
 /* ---- the scheduler ---------------------------------------------------------------------------------------- */
