@@ -115,8 +115,9 @@ void goro__wake_one(void)
 	struct p *p;
 
 	if (load_seq(&sched->nidle) == 0) {
-		if (load_seq(&sched->nkept) != 0)
-			goro__sysmon_poke(); /* a P is kept by somebody who does not need it */
+		/* A P is kept by somebody who does not need it; or all compute, and sysmon has thought that nobody else wants to run. */
+		if (load_seq(&sched->nkept) != 0 || (load_rlx(&goro__sysmon_calm) && xchg_seq(&goro__sysmon_calm, 0)))
+			goro__sysmon_poke();
 		return;
 	}
 	do {

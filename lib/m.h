@@ -70,6 +70,7 @@ struct m {
 	int64_t sig_at;		/* atomic */
 	int64_t cpu_seen, seen_at; /* sysmon's */
 	struct p *p_seen;	/* sysmon's */
+	uint32_t stint_seen;	/* sysmon's */
 	struct g *ran_g;	/* atomic: the goroutine that ran_ns is of */
 	int64_t ran_ns;		/* atomic: what it has run for, in stints between which it was preempted; only if reported */
 	struct g *reported;	/* atomic: it was reported for that */

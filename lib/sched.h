@@ -179,6 +179,7 @@ void goro__sysmon_stop(void);
 void goro__sysmon_poke(void);
 void goro__sysmon_dump(void) SIGSAFE;
 extern uint32_t goro__sysmon_asleep; /* atomic */
+extern uint32_t goro__sysmon_calm;   /* atomic: it sleeps for long, since nobody but preempted ones waits */
 
 /* signal.c */
 void goro__signals_init(void);

@@ -15,7 +15,7 @@
  * And for each thread that lost its P in the kernel: does it compute again? Then it is stopped, until it gets a P. One that only goes from one blocking
  * call to the next is left alone: a signal would end its call with EINTR, and a P would be wasted on it.
  *
- * The tick is HOG while preempted goroutines wait and others have I/O in flight, FAST while anybody waits, some Ps are busy and some
+ * The tick is half a slice while all that have a P compute and only such wait that were preempted: they change places at the end of slices. It is HOG while preempted goroutines wait and others have I/O in flight, FAST while anybody waits, some Ps are busy and some
  * idle, or a thread is without its P, and for a while after; else SLOW; and there is none after QUIET ticks during which all
  * were idle: sysmon then sleeps until an M that stops being idle pokes it [SYSMON-1], [SYSMON-2]. On the way it has
  * the surplus stacks trimmed. So an idle process costs nothing.
@@ -52,7 +52,7 @@
 #define QUIET 5			/* all-idle ticks before it sleeps */
 #define TRIM_AFTER (2 * GORO_SECOND) /* of idleness */
 
-uint32_t goro__sysmon_asleep;
+uint32_t goro__sysmon_asleep, goro__sysmon_calm;
 
 static struct {
 	pthread_t thread;
@@ -62,6 +62,8 @@ static struct {
 	bool running;
 	int hurry;	/* FAST ticks to come: a P was found that had overlooked something */
 	bool io;	/* this tick: somebody has I/O in flight */
+	int64_t timer;	/* this tick: when the first timer is due of a P that is not idle */
+	bool calm;	/* this tick: those who have a P compute all the time, and only others of their kind wait */
 	struct {
 		uint32_t slice_tick;
 		uint64_t switches;
@@ -96,27 +98,34 @@ static int64_t cpu_time(int tid)
 
 /*
  * What has the thread of m, which has p (NULL: no P), done since the last look? BLOCKED: it sleeps now and has used less than a quarter of the time, as
- * m->still looks in a row. RUNS: it has used more, and is not asleep now, so a signal will hardly meet it in a system call. NO_IDEA: this is the first
- * look, or it has run and sleeps, or it waits for a CPU of an overloaded machine.
+ * m->still looks in a row. RUNS: it has used more, and is not asleep now, so a signal will hardly meet it in a system call; COMPUTES: nearly all of it, so
+ * one need not even ask. NEW: this is the first look at this stint. NO_IDEA: it has run and
+ * sleeps, or it waits for a CPU of an overloaded machine.
  */
-enum life { NO_IDEA, RUNS, BLOCKED };
+enum life { NEW, NO_IDEA, RUNS, COMPUTES, BLOCKED };
 
 /* sure: it may be sent a signal. */
 static enum life what_it_does(struct m *m, struct p *p, int64_t now, bool sure)
 {
 	int64_t cpu = cpu_time(m->tid), used = cpu - m->cpu_seen, passed = now - m->seen_at;
-	bool first = p != m->p_seen || cpu < 0, lazy = 4 * used <= passed, asleep;
+	uint32_t stint = p ? load_rlx(&p->slice_tick) : 0;
+	bool first = p != m->p_seen || stint != m->stint_seen || cpu < 0, lazy = 4 * used <= passed, asleep;
 
 	m->cpu_seen = cpu;
 	m->seen_at = now;
 	m->p_seen = p;
-	asleep = !first && (lazy || sure) && goro__thread_sleeps(m->tid, lazy);
+	m->stint_seen = stint;
+	if (first || 10 * used > 9 * passed) {
+		m->still = 0;
+		return first ? NEW : COMPUTES;
+	}
+	asleep = (lazy || sure) && goro__thread_sleeps(m->tid, lazy);
 	if (lazy && asleep) {
 		m->still++;
 		return BLOCKED;
 	}
 	m->still = 0;
-	return first || lazy || asleep ? NO_IDEA : RUNS;
+	return lazy || asleep ? NO_IDEA : RUNS;
 }
 
 static bool preemption_is_off(struct m *m)
@@ -136,7 +145,8 @@ static void look_at_user(struct p *p, struct m *m, int64_t age, bool others, int
 	enum life life = wanted && announced ? BLOCKED : what_it_does(m, p, now, over);
 
 	/* That it waits for a CPU for so long is no reason to keep a P; without a signal nothing is lost if it is blocked after all. */
-	if (life == NO_IDEA && wanted && age >= 3 * sched->slice_ns + STARVED && !preemption_is_off(m))
+	mon.calm = mon.calm && (life == COMPUTES || (life == NEW && hog)) && !others;
+	if (life <= NO_IDEA && wanted && age >= 3 * sched->slice_ns + STARVED && !preemption_is_off(m))
 		life = BLOCKED;
 	if (life == BLOCKED && (wanted || m->still >= STILL_LONG)) {
 		if (!goro__retake(p, m) && !load_rlx(&goro__have_membarrier) && wanted)
@@ -144,7 +154,7 @@ static void look_at_user(struct p *p, struct m *m, int64_t age, bool others, int
 		mon.hurry = HURRY;
 	} else if (over) {
 		or_seq(&p->attention, ATT_SLICE);
-		if (life == RUNS)
+		if (life == RUNS || life == COMPUTES)
 			goro__preempt(m, now);
 	}
 }
@@ -159,6 +169,8 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 	struct m *m = load_rlx(&p->m);
 
 	mon.io = mon.io || load_rlx(&p->io_inflight) != 0;
+	if (load_rlx(&p->timers.first) < mon.timer)
+		mon.timer = load_rlx(&p->timers.first);
 	if (others && mon.hurry == 0)
 		mon.hurry = 1;
 	if ((overdue && arch_ticks() - load_rlx(&p->look_ticks) > 1000 * goro__ticks_per_us) ||
@@ -179,6 +191,8 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 		goro__preempt_report(m);
 	else if (m && load_acq(&m->in_runtime) == 0)
 		look_at_user(p, m, now - mon.seen[i].since, others, now);
+	else
+		mon.calm = false;
 	if (now - mon.seen[i].slice_at >= sched->slice_ns) {
 		or_seq(&p->attention, ATT_SLICE);
 		/* It calls us all the time, and was inside just now. */
@@ -188,6 +202,13 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 	}
 	if (m && load_rlx(&m->sig_pending) && now - load_rlx(&m->sig_at) > 2 * FAST)
 		goro__preempt_check();
+}
+
+static bool computes_without_p(struct m *m, int64_t now)
+{
+	enum life life = what_it_does(m, NULL, now, true);
+
+	return life == RUNS || life == COMPUTES;
 }
 
 /* Threads without a P, in the code of a goroutine: one that runs is stopped. */
@@ -201,7 +222,7 @@ static void look_at_threads(int64_t now, bool stopping)
 	for (; m; m = m->all_link) {
 		if (load_rlx(&m->left) || load_acq(&m->in_runtime) != 0)
 			continue;
-		if (stopping || (!load_rlx(&m->p) && !(load_rlx(&m->look) & LOOK_ANNOUNCED) && what_it_does(m, NULL, now, true) == RUNS))
+		if (stopping || (!load_rlx(&m->p) && !(load_rlx(&m->look) & LOOK_ANNOUNCED) && computes_without_p(m, now)))
 			goro__preempt(m, now);
 	}
 }
@@ -214,6 +235,8 @@ static bool tick(int64_t now)
 
 	store_rlx(&sched->coarse_now, now);
 	mon.io = false;
+	mon.calm = true;
+	mon.timer = INT64_MAX;
 	for (uint32_t i = 0; i < n; i++) {
 		struct p *p = sched->ps[i];
 		uint32_t idle = load_rlx(&p->idle);
@@ -254,16 +277,33 @@ static void sleep_deep(uint32_t w)
 	}
 }
 
-/* How long until the next tick? */
-static int64_t pause_ns(void)
+/* How long until the next tick, if no timer is due before? */
+static int64_t pause_ns(bool calm)
 {
 	uint32_t nidle = load_rlx(&sched->nidle);
+	int64_t ns = SLOW;
 
+	if (calm)
+		return sched->slice_ns / 2;
 	if (mon.io && load_rlx(&sched->nhogs) != 0)
-		return HOG < sched->slice_ns ? HOG : sched->slice_ns;
-	if ((nidle && nidle < load_rlx(&sched->nprocs)) || mon.hurry > 0 || load_rlx(&sched->nhogs) || load_rlx(&sched->nout))
-		return FAST < sched->slice_ns ? FAST : sched->slice_ns;
-	return SLOW < sched->slice_ns ? SLOW : sched->slice_ns;
+		ns = HOG;
+	else if ((nidle && nidle < load_rlx(&sched->nprocs)) || mon.hurry > 0 || load_rlx(&sched->nhogs) || load_rlx(&sched->nout))
+		ns = FAST;
+	return ns < sched->slice_ns ? ns : sched->slice_ns;
+}
+
+/* Sleeps until the next tick. */
+static void sleep_a_tick(uint32_t w, int64_t now)
+{
+	bool calm = mon.calm && !mon.io && load_rlx(&sched->nhogs) && !load_rlx(&sched->nout);
+	int64_t end = now + pause_ns(calm);
+
+	/* Who queues something meanwhile for which nobody is idle wakes us: goro__wake_one(). */
+	store_seq(&goro__sysmon_calm, calm);
+	if (mon.timer > now && mon.timer < end)
+		end = mon.timer;
+	goro__futex_wait(&mon.word, w, end);
+	store_rlx(&goro__sysmon_calm, 0);
 }
 
 static void *main_loop(void *arg)
@@ -292,7 +332,7 @@ static void *main_loop(void *arg)
 			continue;
 		}
 		mon.hurry -= mon.hurry > 0;
-		goro__futex_wait(&mon.word, w, now + pause_ns());
+		sleep_a_tick(w, now);
 	}
 	return NULL;
 }
