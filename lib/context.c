@@ -202,6 +202,31 @@ long goro__san_close(int fd)
 	return close(fd) == 0 ? 0 : -errno; /* errno: right behind the call, nothing switches in between */
 }
 
+void __tsan_init(void) WEAK;
+void __tsan_read8(void *addr) WEAK;
+void __tsan_func_entry(void *pc) WEAK;
+void __tsan_mutex_create(void *m, unsigned flags) WEAK;
+void __sanitizer_print_stack_trace(void) WEAK;
+int __interceptor_pthread_mutex_lock(void *m) WEAK;
+void *__interceptor_malloc(size_t size) WEAK;
+
+/* clang links it statically: its objects lie together, and these functions are spread over them. */
+bool goro__san_inside(void *pc)
+{
+	const uintptr_t some[] = { (uintptr_t)__tsan_init, (uintptr_t)__tsan_read8, (uintptr_t)__tsan_func_entry, (uintptr_t)__tsan_mutex_create,
+				   (uintptr_t)__sanitizer_print_stack_trace, (uintptr_t)__interceptor_pthread_mutex_lock,
+				   (uintptr_t)__interceptor_malloc, (uintptr_t)__tsan_switch_to_fiber, (uintptr_t)__tsan_release };
+	uintptr_t lo = UINTPTR_MAX, hi = 0;
+
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+		if (some[i] && some[i] < lo)
+			lo = some[i];
+		if (some[i] > hi)
+			hi = some[i];
+	}
+	return (uintptr_t)pc >= lo && (uintptr_t)pc <= hi + 4096;
+}
+
 void goro__san_acquire(const void *addr)
 {
 	if (goro__san & SAN_TSAN)

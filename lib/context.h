@@ -8,6 +8,7 @@
 #ifndef LIB_CONTEXT_H
 #define LIB_CONTEXT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "atomic.h"
@@ -32,6 +33,7 @@ void goro__san_reuse(struct g *g);		      /* the frames above the base of this s
 void goro__report_held(struct g *g, int n, const void *mutex); /* report.c */
 void goro__cxx_arrive(struct g *g); /* after san_arrive(), in a goroutine that goes on */
 #define cxx_arrive(g) do { if (unlikely(goro__san & SAN_CXX)) goro__cxx_arrive(g); } while (0)
+bool goro__san_inside(void *pc);		      /* is this ThreadSanitizer's own code, in a program that contains it? SIGSAFE */
 long goro__san_close(int fd);			      /* sys_close() of a descriptor of the user's */
 
 #define san_leave(m, from, to) do { if (unlikely(goro__san)) goro__san_leave(m, from, to); } while (0)

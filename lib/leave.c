@@ -44,10 +44,10 @@
 #endif
 
 /* Is pc inside of an object whose locks the program cannot do without? */
-static bool in_library(void *pc)
+bool goro__in_library(void *pc)
 {
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
-	static const char *const names[] = { "libc.so", "libc-", "ld-linux", "libjemalloc", "libtcmalloc", "libmimalloc", "libpthread" };
+	static const char *const names[] = { "libc.so", "libc-", "ld-linux", "libjemalloc", "libtcmalloc", "libmimalloc", "libpthread", "libtsan" };
 	struct dl_find_object o;
 	const char *name, *slash;
 
@@ -79,9 +79,14 @@ static bool in_system_call(const void *pc)
 #endif
 }
 
+void *goro__uc_pc(void *uc)
+{
+	return UC_PC((ucontext_t *)uc);
+}
+
 static bool try_again(struct m *m, void *pc)
 {
-	if (!in_library(pc))
+	if (!goro__in_library(pc))
 		return false;
 	m->tries++;
 	if (in_system_call(pc))

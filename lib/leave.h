@@ -3,6 +3,8 @@
 #ifndef LIB_LEAVE_H
 #define LIB_LEAVE_H
 
+#include <stdbool.h>
+
 #include "m.h"
 
 /*
@@ -10,5 +12,9 @@
  * In a signal handler, with the interrupted context uc, it returns if that is not a place to be left at; then the goroutine runs on.
  */
 void goro__leave(struct m *m, void *uc);
+
+/* Is pc in the C library, the loader, an allocator or ThreadSanitizer's library? false if that cannot be told. SIGSAFE. */
+bool goro__in_library(void *pc);
+void *goro__uc_pc(void *uc);
 
 #endif

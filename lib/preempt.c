@@ -241,6 +241,12 @@ static void preempted(struct m *m, void *uc)
 	}
 	if (!(load_rlx(&m->p->attention) & (ATT_SLICE | ATT_WORLD | ATT_PROCS)))
 		return; /* the signal was for another, who ran here a moment ago */
+	/*
+	 * The runtime calls ThreadSanitizer's hooks with a P in hand, and they take locks. So nobody is stopped in there, nor in what it may have
+	 * called; the next tick asks again.
+	 */
+	if (unlikely(goro__san & SAN_TSAN) && uc && (goro__in_library(goro__uc_pc(uc)) || goro__san_inside(goro__uc_pc(uc))))
+		return;
 	if (g->nopreempt || !(goro__others_wait(m->p) || load_rlx(&sched->nhogs)))
 		return;
 	stop(m, true, uc);
@@ -391,6 +397,9 @@ int goro__preempt_init(const void *config)
 	goro__preempting = 0;
 	preempt_signal = c->preempt_signal ? (int)c->preempt_signal : SIGURG;
 	if ((c->flags & GORO_NO_PREEMPT) || (s && strcmp(s, "off") == 0))
+		return 0;
+	/* Now and then one is stopped in ThreadSanitizer's own code all the same, and then everybody waits for its locks: only if asked for. */
+	if ((goro__san & SAN_TSAN) && !(s && strcmp(s, "on") == 0))
 		return 0;
 	r = install();
 	goro__preempting = r == 0;
