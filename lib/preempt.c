@@ -13,7 +13,8 @@
  *   - at the end of a call of ours (rt_exit()), when the signal came while it was inside;
  *   - at the beginning of one (rt_enter()), when the P was taken meanwhile.
  *   In all three m->in_runtime is not 0 and the thread holds none of the runtime's locks but what this file takes: a handler that interrupts the
- *   runtime leaves a mark, M_RESCHED, and returns. So the handler may take the runtime's locks; it takes no other.
+ *   runtime leaves a mark, M_RESCHED, and returns. So the handler may take the runtime's locks; it takes no other, but for the report of a debug
+ *   mode (report.c), which prints.
  *
  * Taking a P silently. sysmon cannot stop the thread and must not send a signal: system calls would fail with EINTR.
  *	sysmon: 1 sched->lock	2 look |= TAKEN	3 [RETAKE-2] membarrier()	4 in_runtime is 0? then m->p = NULL, and the P is its own;
@@ -34,11 +35,10 @@
  * A cap. Each goroutine that was preempted, or is blocked in the kernel, costs a thread. When there are max_stopped such threads no goroutine starts for
  * the first time as long as one of those that were preempted can run instead; those that have started share the Ps.
  *
- * Shutdown: leave.c.
+ * Shutdown: leave.c. A thread that is bound to its goroutine: bound.c. What sysmon measures before it does any of this: sysmon.c.
  *
  * Rejected: switching in the handler or by an injected call (Go's way, one thread for all): corrupts malloc, stdio, errno, whatever the interrupted
- * code had read of its thread; 20 of 20 runs crashed with two goroutines in malloc. A signal for a thread that is blocked: it returns to the system
- * call when it gets a P and burns a slice there each time: a spinner beside four readers kept a quarter of its CPU.
+ * code had read of its thread. A signal for a thread that is blocked: it returns to the system call when it gets a P and burns a slice there each time.
  *
  * Kernel-notes: signals-and-preemption, membarrier.
  */
