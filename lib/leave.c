@@ -94,10 +94,23 @@ static bool try_again(struct m *m, void *pc)
 	return m->tries < TRIES && m->blocked_tries < BLOCKED_TRIES;
 }
 
+/*
+ * sysmon may be about to take our P: it looked at m->in_runtime before we set it, and gives the P away under the lock. Had we left with it, two
+ * threads would have drained one ring. Behind the lock m->p stays as it is.
+ */
+static void settle(struct m *m)
+{
+	if (load_rlx(&m->look) == 0) /* [RETAKE-1] */
+		return;
+	goro__lock(&sched->lock);
+	goro__unlock(&sched->lock);
+}
+
 void goro__leave(struct m *m, void *uc)
 {
 	struct g *g = m->curg;
 
+	settle(m);
 	if (uc && try_again(m, UC_PC((ucontext_t *)uc))) {
 		/* It goes on until it enters the runtime or until the next signal; without a P, if it had none. */
 		if (!m->p)

@@ -4,7 +4,7 @@
  *
  * There is one backend per run, chosen by goro__netpoll_choose() and then constant. Its state hangs on each P (p->io) and only the
  * M that holds the P calls pending, poll, reserve and start for it; so the hand-over of a P orders them.
- * wake, cancel and overdue may be called from any thread. Poll, and reserve with start, run inside of the section of p->io_bias, so that
+ * wake, cancel and overdue may be called from any thread. Poll, drain, and reserve with start run inside of the section of p->io_bias, so that
  * an idle M may poll (without waiting) for a P whose own M computes.
  */
 #ifndef LIB_NETPOLL_H

@@ -126,7 +126,9 @@ static void m_enlist(struct m *m)
 static void m_leave(struct m *m)
 {
 	if (m->p) {
+		bias_enter(&m->p->io_bias); /* another M may poll for us until it sees that the runtime stops */
 		goro__netpoll->drain(m, m->p);
+		bias_leave(&m->p->io_bias);
 		m->p->drained = true;
 	}
 	goro__m_fini(m);
