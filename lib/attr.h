@@ -21,6 +21,19 @@
 #define NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined")))
 #define SIGSAFE
 
+/*
+ * Not instrumented at all. clang's no_sanitize("thread") still tells TSan of atomics and of entry and exit; with a switch between the two the one is
+ * booked on the context that is left, the other on the one that follows, whose list of callers then begins below its memory.
+ */
+#if defined(__has_attribute)
+#if __has_attribute(disable_sanitizer_instrumentation)
+#define NO_TSAN __attribute__((disable_sanitizer_instrumentation, noinline))
+#endif
+#endif
+#ifndef NO_TSAN
+#define NO_TSAN __attribute__((no_sanitize("thread"), no_sanitize("address"), noinline))
+#endif
+
 #ifdef GORO_DEBUG
 #include "fatal.h"
 #define ASSERT(c) do { if (unlikely(!(c))) goro__throw("assertion failed: " #c); } while (0)

@@ -22,18 +22,6 @@
 #endif
 
 #define WEAK __attribute__((weak))
-/*
- * Not instrumented at all. clang's no_sanitize("thread") still tells TSan of entry and exit, and with a switch between the two the one is
- * booked on the context that is left, the other on the one that follows, whose list of callers then begins below its memory.
- */
-#if defined(__has_attribute)
-#if __has_attribute(disable_sanitizer_instrumentation)
-#define NO_TSAN __attribute__((disable_sanitizer_instrumentation, noinline))
-#endif
-#endif
-#ifndef NO_TSAN
-#define NO_TSAN __attribute__((no_sanitize("thread"), no_sanitize("address"), noinline))
-#endif
 
 void __sanitizer_start_switch_fiber(void **save, const void *bottom, size_t size) WEAK;
 void __sanitizer_finish_switch_fiber(void *fake, const void **bottom_old, size_t *size_old) WEAK;
@@ -202,20 +190,26 @@ long goro__san_close(int fd)
 	return close(fd) == 0 ? 0 : -errno; /* errno: right behind the call, nothing switches in between */
 }
 
+void __sanitizer_report_error_summary(const char *summary) WEAK;
+void __sanitizer_acquire_crash_state(void) WEAK;
 void __tsan_init(void) WEAK;
 void __tsan_read8(void *addr) WEAK;
-void __tsan_func_entry(void *pc) WEAK;
-void __tsan_mutex_create(void *m, unsigned flags) WEAK;
 void __sanitizer_print_stack_trace(void) WEAK;
-int __interceptor_pthread_mutex_lock(void *m) WEAK;
-void *__interceptor_malloc(size_t size) WEAK;
+void __tsan_tls_initialization(void) WEAK;
 
-/* clang links it statically: its objects lie together, and these functions are spread over them. */
-bool goro__san_inside(void *pc)
+#define BEFORE_FIRST (16 << 10)		/* its code below the first of the functions, */
+#define BEHIND_LAST 1900		/* and that of the last, at most; */
+#define BEHIND_LAST_EXPORTED (25 << 10) /* the last one that a program shows to a shared library */
+
+/*
+ * clang links it statically: its objects lie together, and of those functions one is near the beginning and one near the end. What lies around
+ * them and is taken for a part of it is preempted later, no worse.
+ */
+NO_TSAN bool goro__san_inside(void *pc)
 {
-	const uintptr_t some[] = { (uintptr_t)__tsan_init, (uintptr_t)__tsan_read8, (uintptr_t)__tsan_func_entry, (uintptr_t)__tsan_mutex_create,
-				   (uintptr_t)__sanitizer_print_stack_trace, (uintptr_t)__interceptor_pthread_mutex_lock,
-				   (uintptr_t)__interceptor_malloc, (uintptr_t)__tsan_switch_to_fiber, (uintptr_t)__tsan_release };
+	const uintptr_t some[] = { (uintptr_t)__sanitizer_report_error_summary, (uintptr_t)__sanitizer_acquire_crash_state, (uintptr_t)__tsan_init,
+				   (uintptr_t)__tsan_read8, (uintptr_t)__tsan_release, (uintptr_t)__sanitizer_print_stack_trace,
+				   (uintptr_t)__tsan_tls_initialization };
 	uintptr_t lo = UINTPTR_MAX, hi = 0;
 
 	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
@@ -224,7 +218,7 @@ bool goro__san_inside(void *pc)
 		if (some[i] > hi)
 			hi = some[i];
 	}
-	return (uintptr_t)pc >= lo && (uintptr_t)pc <= hi + 4096;
+	return (uintptr_t)pc >= lo - BEFORE_FIRST && (uintptr_t)pc <= hi + (__tsan_tls_initialization ? BEHIND_LAST : BEHIND_LAST_EXPORTED);
 }
 
 void goro__san_acquire(const void *addr)

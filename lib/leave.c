@@ -22,7 +22,6 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <signal.h>
-#include <string.h>
 #include <ucontext.h>
 
 #include "sched.h"
@@ -43,21 +42,39 @@
 #pragma weak _dl_find_object
 #endif
 
+/* Not strncmp(), which ThreadSanitizer intercepts: see inside_tsan() in preempt.c. */
+static NO_TSAN bool begins_with(const char *s, const char *prefix)
+{
+	while (*prefix && *s == *prefix) {
+		s++;
+		prefix++;
+	}
+	return *prefix == 0;
+}
+
+static NO_TSAN const char *last_part(const char *path)
+{
+	const char *last = path;
+
+	for (; *path; path++)
+		if (*path == '/')
+			last = path + 1;
+	return last;
+}
+
 /* Is pc inside of an object whose locks the program cannot do without? */
-bool goro__in_library(void *pc)
+NO_TSAN bool goro__in_library(void *pc)
 {
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
 	static const char *const names[] = { "libc.so", "libc-", "ld-linux", "libjemalloc", "libtcmalloc", "libmimalloc", "libpthread", "libtsan" };
 	struct dl_find_object o;
-	const char *name, *slash;
+	const char *name;
 
 	if (!_dl_find_object || _dl_find_object(pc, &o) != 0 || !o.dlfo_link_map || !o.dlfo_link_map->l_name)
 		return false;
-	name = o.dlfo_link_map->l_name;
-	slash = strrchr(name, '/');
-	name = slash ? slash + 1 : name;
+	name = last_part(o.dlfo_link_map->l_name);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strncmp(name, names[i], strlen(names[i])) == 0)
+		if (begins_with(name, names[i]))
 			return true;
 #else
 	(void)pc;
@@ -79,7 +96,7 @@ static bool in_system_call(const void *pc)
 #endif
 }
 
-void *goro__uc_pc(void *uc)
+NO_TSAN void *goro__uc_pc(void *uc)
 {
 	return UC_PC((ucontext_t *)uc);
 }

@@ -241,12 +241,6 @@ static void preempted(struct m *m, void *uc)
 	}
 	if (!(load_rlx(&m->p->attention) & (ATT_SLICE | ATT_WORLD | ATT_PROCS)))
 		return; /* the signal was for another, who ran here a moment ago */
-	/*
-	 * The runtime calls ThreadSanitizer's hooks with a P in hand, and they take locks. So nobody is stopped in there, nor in what it may have
-	 * called; the next tick asks again.
-	 */
-	if (unlikely(goro__san & SAN_TSAN) && uc && (goro__in_library(goro__uc_pc(uc)) || goro__san_inside(goro__uc_pc(uc))))
-		return;
 	if (g->nopreempt || !(goro__others_wait(m->p) || load_rlx(&sched->nhogs)))
 		return;
 	stop(m, true, uc);
@@ -291,7 +285,25 @@ static void forward(int sig, siginfo_t *si, void *uc)
 		((void (*)(int))h)(sig);
 }
 
-static NO_SANITIZE void on_signal(int sig, siginfo_t *si, void *uc)
+/*
+ * Is the thread inside of ThreadSanitizer, or in what that has called? Then it may hold locks there, which the hooks that the runtime calls with a P
+ * in hand want, and so does whatever is instrumented or intercepted, in this handler too: it must not stop there, nor do anything
+ * here. sysmon asks again with its next tick. A compute loop is in there for half of its time or more.
+ */
+static NO_TSAN bool inside_tsan(void *uc)
+{
+	struct m *m = (struct m *)ARCH_TLS_LOAD(goro__tls_m_slot);
+	void *pc = goro__uc_pc(uc);
+
+	if (!(goro__san & SAN_TSAN) || !(goro__san_inside(pc) || goro__in_library(pc)))
+		return false;
+	if (m)
+		*(volatile uint32_t *)&m->sig_pending = 0;
+	goro__restart_syscall(uc);
+	return true;
+}
+
+static NO_SANITIZE void answer(int sig, siginfo_t *si, void *uc)
 {
 	struct m *m = goro__tls_m();
 
@@ -320,6 +332,14 @@ static NO_SANITIZE void on_signal(int sig, siginfo_t *si, void *uc)
 	compiler_barrier();
 	store_rlx(&m->in_runtime, 0);
 	goro__restart_syscall(uc);
+}
+
+static NO_TSAN void on_signal(int sig, siginfo_t *si, void *uc)
+{
+	bool ours = si->si_code == SI_QUEUE && (si->si_value.sival_ptr == MAGIC || si->si_value.sival_ptr == MAGIC_REPORT);
+
+	if (!(ours && inside_tsan(uc)))
+		answer(sig, si, uc);
 }
 
 static long send(struct m *m, void *value)
@@ -397,9 +417,6 @@ int goro__preempt_init(const void *config)
 	goro__preempting = 0;
 	preempt_signal = c->preempt_signal ? (int)c->preempt_signal : SIGURG;
 	if ((c->flags & GORO_NO_PREEMPT) || (s && strcmp(s, "off") == 0))
-		return 0;
-	/* Now and then one is stopped in ThreadSanitizer's own code all the same, and then everybody waits for its locks: only if asked for. */
-	if ((goro__san & SAN_TSAN) && !(s && strcmp(s, "on") == 0))
 		return 0;
 	r = install();
 	goro__preempting = r == 0;

@@ -35,7 +35,7 @@
 #define MOV_SIZE 5
 #define SYSCALL_SIZE 2
 
-static bool may_be_made_again(uint32_t nr)
+static NO_TSAN bool may_be_made_again(uint32_t nr)
 {
 	switch (nr) {
 	case SYS_poll: case SYS_ppoll: case SYS_select: case SYS_pselect6:
@@ -54,7 +54,7 @@ static bool may_be_made_again(uint32_t nr)
 	}
 }
 
-NO_SANITIZE void goro__restart_syscall(void *uc)
+NO_TSAN void goro__restart_syscall(void *uc)
 {
 	greg_t *r = ((ucontext_t *)uc)->uc_mcontext.gregs;
 	const uint8_t *pc = (const uint8_t *)r[REG_RIP];

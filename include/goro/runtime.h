@@ -28,8 +28,7 @@ typedef int (*goro_main_fn)(void *arg);
 /* Install no handler for SIGSEGV, SIGBUS, SIGFPE and SIGQUIT (SIGQUIT is only ever taken while its action is the default one). */
 #define GORO_NO_SIGNALS 1u
 /*
- * Stop no goroutine by a signal (in a program built with ThreadSanitizer that is the default, as its library has locks that the runtime needs;
- * GORO_PREEMPT=on overrides it); a P whose thread is blocked in the kernel is taken all the same. GORO_PREEMPT=off in the environment does the
+ * Stop no goroutine by a signal; a P whose thread is blocked in the kernel is taken all the same. GORO_PREEMPT=off in the environment does the
  * same. goro_run() then waits at its end for goroutines that compute.
  */
 #define GORO_NO_PREEMPT 2u
