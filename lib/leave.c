@@ -4,12 +4,12 @@
  *
  * When the main goroutine has returned the others stop where they are. One that is parked has left its thread already. The thread of one that computes,
  * that was preempted, or that is blocked in the kernel has to be got out of it: goro_run() joins it. So while the runtime stops, sysmon
- * sends each such thread the preemption signal every millisecond, and the handler abandons the goroutine: it switches to g0, and the frames above
+ * sends each such thread the preemption signal every tenth of a millisecond, and the handler abandons the goroutine: it switches to g0, and the frames above
  * are never gone back to. What the goroutine holds it holds for ever, as a parked one does.
  *
  * That must not be malloc()'s lock or stdio's, or the program could do nothing afterwards. So a thread that is stopped inside of the C library, the
  * loader or an allocator goes on instead and is asked again; most are out of there within microseconds. One that is still there after
- * TRIES times is abandoned all the same; after BLOCKED_TRIES, if it is in a system call each time, for instance in read(). In a
+ * TRIES times is abandoned all the same; after BLOCKED_TRIES, a millisecond apart, if it is in a system call each time, for instance in read(). In a
  * statically linked program everything is one object; nothing can be told apart there, and each is left where it is met.
  *
  * Whoever enters the runtime meanwhile leaves there (rt_enter()): that is always a good place.
@@ -28,7 +28,7 @@
 #include "switch.h"
 #include "sys.h"
 
-#define TRIES 2000
+#define TRIES 10000
 #define BLOCKED_TRIES 50
 
 #if defined(__x86_64__)
@@ -107,7 +107,7 @@ static bool try_again(struct m *m, void *pc)
 		return false;
 	m->tries++;
 	if (in_system_call(pc))
-		m->blocked_tries++;
+		store_rlx(&m->blocked_tries, m->blocked_tries + 1);
 	return m->tries < TRIES && m->blocked_tries < BLOCKED_TRIES;
 }
 

@@ -46,6 +46,7 @@
 #define HOG (GORO_MILLISECOND / 2)
 #define FAST (GORO_MILLISECOND)
 #define SLOW (10 * GORO_MILLISECOND)
+#define FETCH (GORO_MILLISECOND / 10) /* when the runtime ends: threads that run do so for a moment only, on a busy machine */
 #define HURRY 100		/* FAST ticks after a P was found that had overlooked something */
 #define STARVED (10 * GORO_MILLISECOND)
 #define STILL_LONG 5		/* ticks that a thread is blocked until its P is taken although nobody waits */
@@ -222,6 +223,8 @@ static void look_at_threads(int64_t now, bool stopping)
 	for (; m; m = m->all_link) {
 		if (load_rlx(&m->left) || load_acq(&m->in_runtime) != 0)
 			continue;
+		if (stopping && load_rlx(&m->blocked_tries) && now - m->sig_at < FAST)
+			continue;
 		if (stopping || (!load_rlx(&m->p) && !(load_rlx(&m->look) & LOOK_ANNOUNCED) && computes_without_p(m, now)))
 			goro__preempt(m, now);
 	}
@@ -319,7 +322,7 @@ static void *main_loop(void *arg)
 			write_dump();
 		if (load_seq(&sched->stopping)) {
 			look_at_threads(now, true);
-			goro__futex_wait(&mon.word, w, now + FAST);
+			goro__futex_wait(&mon.word, w, now + FETCH);
 			continue;
 		}
 		quiet = tick(now) ? quiet + 1 : 0;
