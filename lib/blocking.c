@@ -59,7 +59,7 @@ struct m *goro__p_regain(struct m *m)
 	store_rlx(&g->status, G_RUNNABLE);
 	m->post = POST_INJECT;
 	m->post_g = g;
-	m->curg = NULL;
+	store_rlx(&m->curg, NULL);
 	san_leave(m, g, NULL);
 	m = goro__switch(&g->sp, m->g0_sp, m);
 	finish_switch(m, g);

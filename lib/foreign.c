@@ -23,7 +23,7 @@ COLD struct m *goro__foreign_m(void)
 		goro__throw("no memory for a plain thread's descriptor");
 	goro__san_init();
 	m->foreign = true;
-	m->curg = &m->proxy;
+	store_rlx(&m->curg, &m->proxy);
 	m->proxy.m = m;
 	m->proxy.flags = G_FOREIGN;
 	m->tid = sys_gettid();

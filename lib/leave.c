@@ -137,7 +137,7 @@ void goro__leave(struct m *m, void *uc)
 	g->flags |= G_PINNED;
 	g->sp = NULL; /* nobody walks what it leaves */
 	m->post = POST_NONE;
-	m->curg = NULL;
+	store_rlx(&m->curg, NULL);
 	store_rlx(&m->in_runtime, 1);
 	/* The kernel's sigset_t is 8 bytes; the C library's begins with them. */
 	if (uc)

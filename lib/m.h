@@ -40,7 +40,7 @@ enum post {
 };
 
 struct m {
-	struct g *curg;		/* goroutine that runs, or the proxy; NULL on g0 */
+	struct g *curg;		/* atomic for sysmon: goroutine that runs, or the proxy; NULL on g0 */
 	struct p *p;		/* P that it holds, NULL: none */
 	uint32_t in_runtime;	/* depth, and RESCHED; not 0: the thread is neither stopped nor deprived of its P. Written by itself */
 	uint32_t look;		/* atomic, LOOK_...: the next entry into the runtime must find out whether we still have a P */
@@ -102,7 +102,7 @@ static inline struct m *rt_enter(void)
 
 	if (unlikely(!m))
 		m = goro__foreign_m();
-	store_rlx(&m->in_runtime, m->in_runtime + 1);
+	store_rlx(&m->in_runtime, load_rlx(&m->in_runtime) + 1);
 	/*
 	 * [RETAKE-1] store-load: pairs with [RETAKE-2], whose membarrier() is a fence here too. Without both, sysmon may take the P that
 	 * we use.
@@ -118,7 +118,7 @@ static inline void rt_exit(struct m *m)
 	uint32_t depth;
 
 	compiler_barrier();
-	depth = m->in_runtime - 1;
+	depth = load_rlx(&m->in_runtime) - 1;
 	store_rlx(&m->in_runtime, depth); /* [RETAKE-3] a release by the membarrier() of [RETAKE-2] */
 	if (unlikely(depth))
 		goro__rt_exit_slow(m);

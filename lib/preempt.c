@@ -212,7 +212,7 @@ bool goro__end_announced(struct m *m)
 
 COLD void goro__rt_enter_slow(struct m *m)
 {
-	if (m->in_runtime != 1 || m->foreign)
+	if (load_rlx(&m->in_runtime) != 1 || m->foreign)
 		return; /* sysmon tried while we were inside: it will see that */
 	if (load_acq(&sched->stopping))
 		goro__leave(m, NULL);
@@ -248,10 +248,13 @@ static void preempted(struct m *m, void *uc)
 
 COLD void goro__rt_exit_slow(struct m *m)
 {
-	if (!(m->in_runtime & M_RESCHED))
+	uint32_t depth = load_rlx(&m->in_runtime);
+
+	if (!(depth & M_RESCHED))
 		return;
-	store_rlx(&m->in_runtime, m->in_runtime & ~M_RESCHED);
-	if (m->in_runtime != 0 || m->foreign)
+	depth &= ~M_RESCHED;
+	store_rlx(&m->in_runtime, depth);
+	if (depth != 0 || m->foreign)
 		return;
 	store_rlx(&m->in_runtime, 1);
 	compiler_barrier();
@@ -322,8 +325,8 @@ static NO_SANITIZE void answer(int sig, siginfo_t *si, void *uc)
 	if (!m || m->foreign)
 		return;
 	store_rlx(&m->sig_pending, 0);
-	if (m->in_runtime != 0) {
-		store_rlx(&m->in_runtime, m->in_runtime | M_RESCHED);
+	if (load_rlx(&m->in_runtime) != 0) {
+		store_rlx(&m->in_runtime, load_rlx(&m->in_runtime) | M_RESCHED);
 		return;
 	}
 	store_rlx(&m->in_runtime, 1);

@@ -31,9 +31,9 @@ void goro__report_init(void)
 /* sysmon: the goroutine of m is in its own code, for age ns in this stint. */
 bool goro__report_due(struct m *m, int64_t age)
 {
-	struct g *g = load_rlx(&m->curg);
+	struct g *g = limit_ns ? load_rlx(&m->curg) : NULL;
 
-	if (limit_ns == 0 || !g || load_rlx(&m->reported) == g || age + (load_rlx(&m->ran_g) == g ? load_rlx(&m->ran_ns) : 0) < limit_ns)
+	if (!g || load_rlx(&m->reported) == g || age + (load_rlx(&m->ran_g) == g ? load_rlx(&m->ran_ns) : 0) < limit_ns)
 		return false;
 	store_rlx(&m->reported, g);
 	return true;

@@ -161,7 +161,7 @@ int goro__m_start(struct p *p)
 	m_number(m);
 	m->p = p;
 	if (p)
-		p->m = m;
+		store_rlx(&p->m, m);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, M_STACK);
 	r = pthread_create(&m->thread, &attr, m_thread, m);
@@ -364,7 +364,7 @@ static int run(struct m *m, uint32_t procs)
 			return r;
 	}
 	m->p = sched->ps[0];
-	m->p->m = m;
+	store_rlx(&m->p->m, m);
 	g = make_main(m);
 	if (!g)
 		return -ENOMEM;

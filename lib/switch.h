@@ -33,7 +33,7 @@ static inline void finish_switch(struct m *m, struct g *self)
 /* Marks g as running on m. */
 static inline void set_running(struct m *m, struct p *p, struct g *g)
 {
-	m->curg = g;
+	store_rlx(&m->curg, g);
 	g->m = m;
 	store_rlx(&g->status, G_RUNNING);
 	bump(&p->switches);
@@ -81,7 +81,7 @@ static inline struct m *switch_to(struct m *m, struct g *g, struct g *next)
 		g->sp = NULL;
 		save = &m->bound_sp;
 	}
-	m->curg = NULL;
+	store_rlx(&m->curg, NULL);
 	san_leave(m, g, NULL);
 	m = arch_switch(save, m->g0_sp, m);
 resumed:

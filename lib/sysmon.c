@@ -347,7 +347,7 @@ int goro__sysmon_start(void)
 	int r;
 
 	mon.stop = mon.dump = 0;
-	goro__sysmon_asleep = 0;
+	store_rlx(&goro__sysmon_asleep, 0);
 	for (uint32_t i = 0; i < P_MAX; i++)
 		mon.seen[i].since = 0;
 	sigfillset(&all);

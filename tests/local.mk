@@ -284,7 +284,7 @@ check-local:
 endif
 
 TESTS += $(t_scripts)
-EXTRA_DIST += $(t_scripts) %D%/driver %D%/compile_fail
+EXTRA_DIST += $(t_scripts) %D%/driver %D%/compile_fail %D%/tsan.supp
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = $(top_srcdir)/%D%/driver
 SH_LOG_DRIVER = $(top_srcdir)/%D%/driver
@@ -295,7 +295,7 @@ SH_LOG_COMPILER = $(SHELL)
 T_NO_FAULTS = handle_segv=0:handle_sigbus=0:handle_sigfpe=0
 AM_TESTS_ENVIRONMENT = \
 	ASAN_OPTIONS="$${ASAN_OPTIONS-$(T_NO_FAULTS):detect_stack_use_after_return=0}"; \
-	TSAN_OPTIONS="$${TSAN_OPTIONS-$(T_NO_FAULTS):halt_on_error=1:die_after_fork=0:report_thread_leaks=0}"; \
+	TSAN_OPTIONS="$${TSAN_OPTIONS-$(T_NO_FAULTS):halt_on_error=1:die_after_fork=0:report_thread_leaks=0:suppressions=$(abs_top_srcdir)/tests/tsan.supp}"; \
 	UBSAN_OPTIONS="$${UBSAN_OPTIONS-print_stacktrace=1}"; export ASAN_OPTIONS TSAN_OPTIONS UBSAN_OPTIONS; \
 	T_ONCE='$(t_once)'; T_URING=%D%/have_uring; \
 	top_srcdir='$(top_srcdir)'; CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; CPPFLAGS='$(goro_cppflags)'; \
