@@ -164,9 +164,14 @@ static void has_read(const void *addr, uint64_t v)
 	t->history = mix(mix(t->history, (uintptr_t)addr), v);
 }
 
+static bool quiet(const void *addr)
+{
+	return addr && model->quiet && model->quiet(addr);
+}
+
 void model_point(const void *addr, size_t size, enum model_kind kind, const char *file, int line)
 {
-	if (current < 0)
+	if (current < 0 || quiet(addr))
 		return;
 	give_way(addr, size, kind, file, line);
 	if (addr)
@@ -185,7 +190,7 @@ uint64_t model_load(const void *addr, size_t size, const char *file, int line)
 	struct thread *t;
 	uint64_t v;
 
-	if (current < 0)
+	if (current < 0 || quiet(addr))
 		return plain_load(addr, size);
 	give_way(addr, size, MODEL_READ, file, line);
 	t = &threads[current];
@@ -201,7 +206,7 @@ void model_store(void *addr, uint64_t v, size_t size, const char *file, int line
 {
 	struct thread *t;
 
-	if (current >= 0 && model->tso) {
+	if (current >= 0 && model->tso && !quiet(addr)) {
 		t = &threads[current];
 		/* Into the queue: nobody else sees it, so this is no point unless the queue is full. */
 		while (t->nstores == MODEL_STORES)
@@ -210,7 +215,7 @@ void model_store(void *addr, uint64_t v, size_t size, const char *file, int line
 		t->store[t->nstores++] = (struct buffered){ addr, v, size, file, line };
 		return;
 	}
-	if (current >= 0) {
+	if (current >= 0 && !quiet(addr)) {
 		give_way(addr, size, MODEL_WRITE, file, line);
 		has_read(addr, 0);
 	}

@@ -53,6 +53,7 @@ struct model {
 	bool tso;
 	const void *state;		      /* all of the shared state, if every access to it is atomic: see below */
 	size_t state_size;
+	bool (*quiet)(const void *addr);      /* not a point: used by one thread at a time, or a hint of which nothing depends; may be NULL */
 	long limit;			      /* more executions than this are a failure of the model's author; 0: 3 million */
 };
 
