@@ -66,7 +66,8 @@ static NO_TSAN const char *last_part(const char *path)
 NO_TSAN bool goro__in_library(void *pc)
 {
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
-	static const char *const names[] = { "libc.so", "libc-", "ld-linux", "libjemalloc", "libtcmalloc", "libmimalloc", "libpthread", "libtsan" };
+	static const char *const names[] = { "libc.so", "libc-", "ld-linux", "libjemalloc", "libtcmalloc", "libmimalloc", "libpthread",
+					     "libasan", "libtsan" };
 	struct dl_find_object o;
 	const char *name;
 
@@ -103,7 +104,7 @@ NO_TSAN void *goro__uc_pc(void *uc)
 
 static bool try_again(struct m *m, void *pc)
 {
-	if (!goro__in_library(pc))
+	if (!goro__in_library(pc) && !goro__san_inside(pc))
 		return false;
 	m->tries++;
 	if (in_system_call(pc))

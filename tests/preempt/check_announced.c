@@ -115,7 +115,7 @@ END_TEST
 struct inside {
 	struct goro_chan *to, *back;
 	struct goro_mutex mutex;
-	struct goro_waitgroup wg;
+	struct goro_waitgroup wg, echo;
 	int fd[2], spawned; /* atomic */
 };
 
@@ -171,6 +171,7 @@ static void echo(struct inside *in)
 
 	while (goro_chan_recv(in->to, &v, GORO_FOREVER) > 0)
 		t_check_int(goro_chan_send(in->back, &v, GORO_FOREVER), ==, 0);
+	goro_waitgroup_done(&in->echo);
 }
 
 static void blocker(int how, struct goro_waitgroup *all)
@@ -180,6 +181,7 @@ static void blocker(int how, struct goro_waitgroup *all)
 	in.to = goro_chan_new(sizeof(int), 0);
 	in.back = goro_chan_new(sizeof(int), 0);
 	t_check_int(api_link(API_PAIR, in.fd), ==, 0);
+	goro_waitgroup_add(&in.echo, 1);
 	t_check_int(GORO_GO(echo, &in), ==, 0);
 	if (how == 0) {
 		t_check(goro_blocking(in_blocking, &in) == &in);
@@ -191,6 +193,9 @@ static void blocker(int how, struct goro_waitgroup *all)
 	t_check_int(in.spawned, ==, 20);
 	t_check(goro_close(in.fd[0]) == 0 && goro_close(in.fd[1]) == 0);
 	goro_chan_close(in.to);
+	t_check_int(goro_waitgroup_wait(&in.echo, GORO_FOREVER), ==, 0);
+	goro_chan_free(in.to);
+	goro_chan_free(in.back);
 	goro_waitgroup_done(all);
 }
 

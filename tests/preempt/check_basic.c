@@ -317,6 +317,8 @@ static void napping(void)
 }
 
 /* Kind 0: nobody else exists; 1: others are parked; 2: another one spins on the other processor. */
+static struct goro_chan *waited_on[20];
+
 static int alone_main(void *arg)
 {
 	int kind = *(int *)arg, fd[2], stop = 0, there = 0;
@@ -327,7 +329,7 @@ static int alone_main(void *arg)
 		t_check_int(GORO_GO(reading, fd[0]), ==, 0);
 		t_check_int(GORO_GO(napping), ==, 0);
 		for (int i = 0; i < 20; i++)
-			t_check_int(GORO_GO(waiting, goro_chan_new(0, 0)), ==, 0);
+			t_check_int(GORO_GO(waiting, waited_on[i] = goro_chan_new(0, 0)), ==, 0);
 		for (int i = 0; i < 50; i++)
 			goro_yield();
 	}
@@ -351,6 +353,8 @@ START_TEST(nobody_is_stopped_while_nobody_waits)
 	int kind = _i;
 
 	pre_run(kind == 2 ? 2 : 1, PRE_SHORT, alone_main, &kind);
+	for (int i = 0; kind == 1 && i < 20; i++)
+		goro_chan_free(waited_on[i]);
 }
 END_TEST
 

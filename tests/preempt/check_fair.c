@@ -37,6 +37,7 @@ struct scene {
 	int kind, links;
 	int64_t p99, p50;
 	int share;		/* percent of the process's CPU time that the hogs got */
+	struct goro_chan *chan[6]; /* of the crowd */
 };
 
 static int stopped(struct scene *s)
@@ -252,6 +253,8 @@ static void start_crowd(struct scene *s, int kind)
 		case 1:
 			a = goro_chan_new(sizeof(int), 0);
 			b = goro_chan_new(sizeof(int), 1);
+			s->chan[2 * i] = a;
+			s->chan[2 * i + 1] = b;
 			t_check_int(GORO_GO(bouncer, s, a, b), ==, 0);
 			t_check_int(GORO_GO(bouncer, s, b, a), ==, 0);
 			break;
@@ -270,6 +273,14 @@ static void start_crowd(struct scene *s, int kind)
 			t_check_int(GORO_GO(busy, s), ==, 0);
 			break;
 		}
+}
+
+/* After the run. */
+static void free_crowd(struct scene *s)
+{
+	for (int i = 0; i < 6; i++)
+		if (s->chan[i])
+			goro_chan_free(s->chan[i]);
 }
 
 static void stamp(struct scene *s, int64_t born)
@@ -314,6 +325,7 @@ START_TEST(no_crowd_starves_hogs_timers_or_new_goroutines_nor_they_it)
 	for (int i = 0; i < ATTEMPTS && !good(&s); i++) {
 		s = (struct scene){ .kind = _i % CROWDS };
 		pre_run(procs, 0, crowd_main, &s);
+		free_crowd(&s);
 		printf("%s on %u: a new one waited %.1f ms, the timer was %.1f ms late, hogs %d %%, %ld turns\n", crowds[s.kind], procs,
 		       (double)s.worst_start / 1e6, (double)s.worst_sleep / 1e6, s.share, s.turns);
 	}
@@ -447,6 +459,7 @@ START_TEST(hogs_share_evenly_what_a_crowd_leaves_them)
 	for (int i = 0; i < ATTEMPTS && s.share < 20; i++) {
 		s = (struct scene){ .kind = _i % (CROWDS + 1) };
 		pre_run(1, _i <= CROWDS ? 1000 : PRE_SHORT, even_main, &s);
+		free_crowd(&s);
 		printf("%s: the least has %d %% of the most\n", s.kind < CROWDS ? crowds[s.kind] : "nobody", s.share);
 	}
 	t_check_int(s.share, >=, 20);
