@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -345,6 +346,14 @@ static void nobody_starves(struct play *p)
 	}
 }
 
+static bool all_had_a_round(struct play *p)
+{
+	for (int i = 0; i < ACTORS; i++)
+		if (__atomic_load_n(&p->actors[i].rounds, __ATOMIC_RELAXED) == 0)
+			return false;
+	return true;
+}
+
 static int play_main(void *arg)
 {
 	struct play *p = arg;
@@ -352,7 +361,8 @@ static int play_main(void *arg)
 	struct goro_stats st;
 
 	start_actors(p);
-	while (goro_now() < p->end) {
+	/* A short play may not be long enough for a round of each; who has none for STARVED fails. */
+	while (goro_now() < p->end || !all_had_a_round(p)) {
 		t_check_int(goro_sleep(10 * GORO_MILLISECOND), ==, 0);
 		nobody_starves(p);
 	}
