@@ -132,17 +132,21 @@ target() {
 		"CPPFLAGS=-isystem $sys/usr/include" "LDFLAGS=-L$lib -Wl,-rpath-link,$lib")
 }
 
-# build ARCH: sets programs, those that are to run, and builds them.
+# build ARCH: sets programs, those that are to run, and helpers, and builds them.
 build() {
 	local b=$dir/build-$1 log=$dir/build-$1.log
 	target "$1" || return 1
 	mkdir -p "$b"
 	[ -f "$b/Makefile" ] || (cd "$b" && "$src/configure" "${configure[@]}") >"$log" 2>&1 || { tail -n 20 "$log"; return 1; }
+	# By itself first: where it is older than its sources, what remaking it prints would be taken for names of programs.
+	make -C "$b" Makefile >>"$log" 2>&1 || { tail -n 20 "$log"; return 1; }
 	programs=${chosen:-$(make -s --no-print-directory -C "$b" --eval='km-print: ; @echo $(t_programs) $(t_stress)' km-print)}
 	once=$(make -s --no-print-directory -C "$b" --eval='km-print: ; @echo $(t_once)' km-print)
 	programs=$(printf '%s\n' $programs | grep -vxF "$left_out" || true)
-	make -C "$b" -j"$(nproc)" $programs tests/have_uring tests/features examples/httpd/httpd >>"$log" 2>&1 || { tail -n 20 "$log"; return 1; }
 	programs=$(echo $programs)
+	helpers='tests/have_uring tests/features'
+	[[ "$programs" != *tests/httpd/* ]] || helpers="$helpers examples/httpd/httpd"
+	make -C "$b" -j"$(nproc)" $programs $helpers >>"$log" 2>&1 || { tail -n 20 "$log"; return 1; }
 }
 
 # Where the library of this name is, for the architecture of target().
@@ -194,7 +198,7 @@ initramfs() {
 	echo 'root:x:0:0:root:/:/bin/sh' >"$root/etc/passwd"
 	echo 'root:x:0:' >"$root/etc/group"
 	printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
-	for p in $programs tests/have_uring tests/features examples/httpd/httpd; do
+	for p in $programs $helpers; do
 		mkdir -p "$root/t/${p%/*}"
 		# With their line tables the programs would be ten times as large; names of functions are enough for a dump.
 		"${tool}strip" --strip-debug -o "$root/t/$p" "$b/$p"
