@@ -44,6 +44,14 @@ static const struct {
 	{ "io-uring-send-msg-ring,io-uring-msg-ring", "eventfd", FEAT_URING },
 };
 
+/* What is taken with those off: the next one where the kernel lacks it. */
+static const char *best(int way)
+{
+	while (!goro__probe(ways[way].needs))
+		way++;
+	return ways[way].name;
+}
+
 static void begin_with(const char *off)
 {
 	if (*off)
@@ -180,10 +188,9 @@ START_TEST(a_wake_before_the_wait_ends_the_wait)
 	char c;
 	int s[2];
 
-	t_skip_unless(goro__probe(ways[_i].needs), "no %s here", ways[_i].name);
 	begin_with(ways[_i].off);
 	goro__ring_info(&p, &info);
-	t_check(strcmp(info.wake, ways[_i].name) == 0, "%s", info.wake);
+	t_check(strcmp(info.wake, best(_i)) == 0, "%s", info.wake);
 	pair(s);
 	start_recv(&op, s[0], &c);
 	goro__uring.poll(m, &p, goro__now() + GORO_MILLISECOND); /* with an eventfd: arms its poll */
@@ -218,7 +225,6 @@ START_TEST(a_wake_from_another_thread_is_never_lost)
 	char c;
 	int s[2];
 
-	t_skip_unless(goro__probe(ways[_i].needs), "no %s here", ways[_i].name);
 	begin_with(ways[_i].off);
 	pair(s);
 	start_recv(&op, s[0], &c);
