@@ -10,7 +10,7 @@
  *
  *	sysmon:	1 tid, answer = 0	2 [ASLEEP-1] turn + 1, wakes	3 waits until answer is not 0, PATIENCE at most
  *	reader:	1 waits for the turn [ASLEEP-2]	2 reads	3 [ASLEEP-3] answer, tagged with the turn	4 wakes
- *   An answer that comes late bears an old turn and is dropped. Without an answer in time the machine is busy, and nobody is said to sleep. Without /proc or
+ *   An answer that comes late bears an old turn and is dropped. Without an answer in time the machine is busy: the caller says what is the safe side. Without /proc or
  *   close_range() the caller's guess it is: one that has hardly run sleeps, one that has does not.
  *
  * Kernel-note: thread-state.
@@ -94,7 +94,7 @@ static void *answer_questions(void *arg)
 	}
 }
 
-bool goro__thread_sleeps(int tid, bool guess)
+bool goro__thread_sleeps(int tid, bool guess, bool late)
 {
 	uint32_t turn = load_rlx(&ask.turn) + STEP, a;
 	int64_t deadline = goro__now() + PATIENCE_NS;
@@ -106,7 +106,7 @@ bool goro__thread_sleeps(int tid, bool guess)
 	goro__futex_wake(&ask.turn, 1);
 	while (((a = load_acq(&ask.answer)) & ~(STEP - 1)) != turn) /* [ASLEEP-4] acquire: pairs with [ASLEEP-3] */
 		if (goro__futex_wait(&ask.answer, a, deadline) == -ETIMEDOUT)
-			return false;
+			return late;
 	a &= STEP - 1;
 	return a == UNKNOWN ? guess : a == ASLEEP;
 }

@@ -39,6 +39,7 @@
 #include "netpoll.h"
 #include "print.h"
 #include "report.h"
+#include "restart.h"
 #include "sched.h"
 #include "stack.h"
 #include "sys.h"
@@ -120,7 +121,8 @@ static enum life what_it_does(struct m *m, struct p *p, int64_t now, bool sure)
 		m->still = 0;
 		return first ? NEW : COMPUTES;
 	}
-	asleep = (lazy || sure) && goro__thread_sleeps(m->tid, lazy);
+	/* Without an answer in time nobody loses his P; and gets no signal where that could end a call with EINTR: it asks again at the next tick. */
+	asleep = (lazy || sure) && goro__thread_sleeps(m->tid, lazy, !lazy && !CAN_RESTART);
 	if (lazy && asleep) {
 		m->still++;
 		return BLOCKED;

@@ -278,7 +278,8 @@ check_LTLIBRARIES += %D%/preempt/libpre.la
 %C%_preempt_libpre_la_SOURCES = %D%/preempt/pre.c %D%/preempt/pre.h
 check_LTLIBRARIES += %D%/model/libmodel.la
 %C%_model_libmodel_la_SOURCES = %D%/model/model.c %D%/model/model.h %D%/model/doors.h
-check_PROGRAMS += $(t_programs) $(t_models) $(t_stress) %D%/have_uring
+check_PROGRAMS += $(t_programs) $(t_models) $(t_stress) %D%/have_uring %D%/features
+%C%_features_LDADD = lib/libgoro-internal.la $(JEMALLOC_LIBS)
 TESTS += $(t_programs) $(t_models) $(t_stress)
 else
 check-local:

@@ -8,3 +8,5 @@ pkglib_LTLIBRARIES = %D%/libgoro-lockcheck.la
 %C%_libgoro_lockcheck_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(pkglibdir)
 %C%_libgoro_lockcheck_la_LIBADD = -ldl
 endif
+
+EXTRA_DIST += %D%/kernel-matrix.sh %D%/kernel-init
