@@ -21,7 +21,7 @@
 #include "sched.h"
 #include "spawn.h"
 
-#define DEPTH 32
+#define DEPTH 100 /* as Go shows */
 #define PATIENCE (200 * GORO_MILLISECOND)
 #define ROOM 8192 /* bytes below the saved stack pointer that the unwinder may need */
 

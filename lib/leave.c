@@ -47,7 +47,7 @@
 bool goro__in_library(void *pc)
 {
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
-	static const char *const names[] = { "libc.so", "libc-", "ld-linux", "libjemalloc", "libtcmalloc", "libmimalloc", "libpthread", "libtsan" };
+	static const char *const names[] = { "libc.so", "libc-", "ld-linux", "libjemalloc", "libtcmalloc", "libmimalloc", "libpthread", "libtsan", "libasan" };
 	struct dl_find_object o;
 	const char *name, *slash;
 
