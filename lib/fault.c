@@ -34,12 +34,14 @@
 
 #if defined(__x86_64__)
 # define RED_ZONE 128
+# define UC_IS_FETCH(uc) (((uc)->uc_mcontext.gregs[REG_ERR] & 16) != 0) /* an instruction may also write to itself */
 typedef greg_t uc_reg;
 # define UC_PC(uc) ((uc)->uc_mcontext.gregs[REG_RIP])
 # define UC_SP(uc) ((uc)->uc_mcontext.gregs[REG_RSP])
 # define UC_FP(uc) ((uc)->uc_mcontext.gregs[REG_RBP])
 #else
 # define RED_ZONE 0
+# define UC_IS_FETCH(uc) ((uc)->uc_mcontext.pc != 0) /* not told */
 typedef uint64_t uc_reg;
 # define UC_PC(uc) ((uc)->uc_mcontext.pc)
 # define UC_SP(uc) ((uc)->uc_mcontext.sp)
@@ -105,7 +107,7 @@ bool goro__fault_enter(struct m *m, struct g *g, const struct fault *fault, void
 
 	if (m->in_runtime != 0 || !has_room(g, f.sp, ROOM + RED_ZONE))
 		return false;
-	if (f.sig != SIGFPE && f.pc == f.addr) {
+	if (f.sig != SIGFPE && f.pc == f.addr && (f.pc < PAGE_ZERO || UC_IS_FETCH(uc))) {
 		if (f.pc >= PAGE_ZERO)
 			return false;
 		blame_caller(&f);

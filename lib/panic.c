@@ -267,7 +267,7 @@ void goro_panic(const char *fmt, ...)
 	begin(&p);
 }
 
-void goro_panic_with(void *value, const char *fmt, ...)
+void (goro_panic_with)(void *value, const char *fmt, ...)
 {
 	struct panic p = { .recovered = false };
 	char buf[TEXT_MAX];

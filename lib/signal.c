@@ -55,12 +55,15 @@ static void chain(int sig, siginfo_t *si, void *uc)
 	for (size_t i = 0; i < NFAULTS; i++)
 		if (faults[i] == sig)
 			o = &old_fault[i];
-	if (o && (o->sa_flags & SA_SIGINFO) && o->sa_sigaction)
+	if (o && (o->sa_flags & SA_SIGINFO) && o->sa_sigaction) {
 		o->sa_sigaction(sig, si, uc);
-	else if (o && o->sa_handler != SIG_DFL && o->sa_handler != SIG_IGN && o->sa_handler)
+	} else if (o && o->sa_handler != SIG_DFL && o->sa_handler != SIG_IGN && o->sa_handler) {
 		o->sa_handler(sig);
-	else
+	} else {
 		signal(sig, SIG_DFL);
+		if (si->si_code <= 0)
+			raise(sig); /* it was sent: no instruction will raise it again. Pending until the handler returns */
+	}
 }
 
 /* Where neither the goroutine nor anybody else can go on: with locks held, or where nothing is known. */

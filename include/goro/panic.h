@@ -80,8 +80,12 @@ struct goro_panicked {
  */
 GORO_API GORO_NORETURN void goro_panic(const char *fmt, ...) __attribute__((__format__(__printf__, 1, 2)));
 
-/* The same; recovering gives value, too. */
-GORO_API GORO_NORETURN void goro_panic_with(void *value, const char *fmt, ...) __attribute__((__format__(__printf__, 2, 3)));
+/*
+ * The same; recovering gives value, too. It is not declared as a function that does not return, although it is one: gcc would take that for a promise that
+ * nobody ever sees value again. The macro says it behind the call.
+ */
+GORO_API void goro_panic_with(void *value, const char *fmt, ...) __attribute__((__format__(__printf__, 2, 3)));
+#define goro_panic_with(...) (goro_panic_with(__VA_ARGS__), __builtin_unreachable())
 
 /*
  * What the two macros below become; not to be called in another way. goro_defer() returns 0, and 1 when it returns for the second time, because the
@@ -113,7 +117,8 @@ GORO_END_DECLS
 #define GORO__DEFER_(n, f, a)                                                                                    \
 	typedef __typeof__((f)(a)) goro_dr##n __attribute__((__unused__));                                       \
 	typedef char GORO_DEFER_takes_an_integer_or_a_pointer_##n                                                \
-		[sizeof(a) <= 8 && __builtin_classify_type(a) <= 5 && GORO__NOT_REAL(f, goro_dr##n) ? 1 : -1]    \
+		[sizeof(1 ? (a) : (a)) <= 8 && __builtin_classify_type(a) <= 5 &&                             \
+		 GORO__NOT_REAL(f, goro_dr##n) ? 1 : -1]                                                         \
 		__attribute__((__unused__));                                                                     \
 	void (*const goro_df##n)(void *) = (void (*)(void *))(void (*)(void))(f);                                \
 	void *const goro_da##n = (void *)(uintptr_t)(a);                                                         \
