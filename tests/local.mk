@@ -136,6 +136,9 @@ t_programs += %D%/api/check_stack
 %C%_api_check_stack_LDADD = $(T_API)
 %C%_api_check_stack_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 if HAVE_CXX
+t_programs += %D%/api/check_panic_cxx
+%C%_api_check_panic_cxx_SOURCES = %D%/api/check_panic_cxx.cc
+%C%_api_check_panic_cxx_LDADD = $(T_API)
 t_programs += %D%/api/check_spawn_cxx
 %C%_api_check_spawn_cxx_SOURCES = %D%/api/check_spawn_cxx.cc
 %C%_api_check_spawn_cxx_LDADD = $(T_API)

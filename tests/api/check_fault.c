@@ -205,6 +205,7 @@ static void in_goroutine(int i, struct goro_waitgroup *wg)
 
 	for (long k = 0; k < t_scaled(20000); k++)
 		sum += k;
+	t_check(sum >= 0);
 	for (int k = 0; k < 10; k++)
 		run_case((i + k) % NCASES);
 	goro_yield();
