@@ -52,6 +52,7 @@ struct cxx_globals {
 	unsigned int uncaught;
 };
 struct cxx_globals *__cxa_get_globals(void) WEAK;
+void __cxa_end_catch(void) WEAK;
 int goro_lockcheck_held(const void **ret_last) WEAK;
 
 /*
@@ -195,6 +196,19 @@ static NO_TSAN void cxx_leave(struct g *from)
 	}
 	c->caught = NULL;
 	c->uncaught = 0;
+}
+
+void *goro__cxx_caught(void)
+{
+	return __cxa_get_globals()->caught;
+}
+
+void goro__cxx_end_catch(void *caught)
+{
+	void *now;
+
+	while ((now = goro__cxx_caught()) != NULL && now != caught)
+		__cxa_end_catch();
 }
 
 NO_TSAN void goro__cxx_arrive(struct g *g)

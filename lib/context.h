@@ -46,6 +46,8 @@ void goro__san_stack_leave(struct san_stack *s);
 void goro__san_stack_left(struct san_stack *s);
 
 void goro__report_held(struct g *g, int n, const void *mutex); /* report.c */
+void *goro__cxx_caught(void);	      /* the C++ exception that was caught last and is being handled; with SAN_CXX only, as the next */
+void goro__cxx_end_catch(void *caught); /* ends the handling of all that were caught since then */
 void goro__cxx_arrive(struct g *g); /* after san_arrive(), in a goroutine that goes on */
 #define cxx_arrive(g) do { if (unlikely(goro__san & SAN_CXX)) goro__cxx_arrive(g); } while (0)
 bool goro__san_inside(void *pc);		      /* is this ThreadSanitizer's own code, in a program that contains it? SIGSAFE */

@@ -55,7 +55,7 @@
 
 _Static_assert(offsetof(struct goro_defer, fn) == 8, "defer.S: DEFER_FN");
 _Static_assert(offsetof(struct goro_defer, arg) == 16, "defer.S: DEFER_ARG");
-_Static_assert(offsetof(struct goro_defer, regs) == 56, "defer.S: DEFER_REGS");
+_Static_assert(offsetof(struct goro_defer, regs) == 64, "defer.S: DEFER_REGS");
 _Static_assert(SAN_TSAN == 2, "defer.S: SAN_TSAN");
 
 static NOINLINE struct g *self_slow(struct m *m)
@@ -91,6 +91,7 @@ int goro__defer_link(struct goro_defer *d)
 	d->stack = g->stk.w;
 	d->tsan = NULL;
 	d->nopreempt = g->nopreempt;
+	d->caught = unlikely(goro__san & SAN_CXX) ? goro__cxx_caught() : NULL;
 	g->run.defers = d;
 	return 0;
 }
@@ -165,7 +166,9 @@ static _Noreturn void jump(void *arg)
 {
 	struct goro_defer *d = arg;
 
-	goro__san_abandon(d ? d->tsan : NULL);
+	if (goro__san & SAN_CXX)
+		goro__cxx_end_catch(d->caught);
+	goro__san_abandon(d->tsan);
 	goro__restore(d->regs);
 }
 
@@ -183,22 +186,20 @@ _Noreturn void goro__panic_go(struct g *g, struct goro_defer *d)
 	exit_goroutine(g);
 }
 
-/* The frames down to that of d, or all of them, are over, and so are the panics up to last. */
-static _Noreturn void leave_frames(struct g *g, struct goro_defer *d, const struct panic *first, const struct panic *last)
+/* The frames down to that of d, or all of them, are over. */
+static _Noreturn void leave_frames(struct g *g, struct goro_defer *d)
 {
-	struct leaving l = { g, d, first, last };
-
 	if (goro__san & SAN_CXX)
-		goro__unwind_cxx(&l);
+		goro__unwind_cxx(g, d);
 	goro__panic_go(g, d);
 }
 
 /* The deferred call d has recovered from the newest panic. */
 static _Noreturn void recovered(struct g *g, struct goro_defer *d)
 {
-	struct panic *first = g->run.panics, *p;
+	struct panic *p;
 
-	for (p = first; p != d->panics; p = p->link)
+	for (p = g->run.panics; p != d->panics; p = p->link)
 		if (p->goexit) {
 			g->run.panics = p; /* I3 */
 			run(g, p);
@@ -206,7 +207,7 @@ static _Noreturn void recovered(struct g *g, struct goro_defer *d)
 	g->run.panics = p; /* I2 */
 	if (g->nopreempt != NOPREEMPT_EVER)
 		g->nopreempt = (uint8_t)d->nopreempt;
-	leave_frames(g, d, first, p);
+	leave_frames(g, d);
 }
 
 static _Noreturn void run(struct g *g, struct panic *p)
@@ -224,7 +225,7 @@ static _Noreturn void run(struct g *g, struct panic *p)
 	}
 	p->running = NULL;
 	if (p->goexit)
-		leave_frames(g, NULL, g->run.panics, NULL);
+		leave_frames(g, NULL);
 	goro__die(print_all, p);
 }
 

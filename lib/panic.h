@@ -53,11 +53,10 @@ _Noreturn void goro__g_exit(struct g *g);
 
 /* unwind.c */
 uintptr_t goro__function_of(const void *pc, bool *ret_whole); /* its first byte, 0 if not known; not whole: a part that the compiler has put elsewhere */
-struct leaving {
-	struct g *g;
-	struct goro_defer *d; /* the frames down to that of the function that deferred it are left; NULL: all */
-	const struct panic *first, *last; /* the panics that are over; last is not one of them */
-};
-_Noreturn void goro__unwind_cxx(struct leaving *l); /* runs the C++ destructors of these frames, then goro__panic_go() */
+/*
+ * In a program with the C++ library: runs the destructors of the frames down to that of the function that deferred d, or of all, and then goes on by
+ * goro__panic_go(). Returns if it cannot.
+ */
+void goro__unwind_cxx(struct g *g, struct goro_defer *d);
 
 #endif

@@ -15,8 +15,11 @@
  * The frame that goes on is the one whose stack pointer after its call is not below what it was when it deferred. It may be a little lower, as
  * arguments lie on the stack during a call; so a frame that is close counts if it is of the same function.
  *
- * A function that has faulted in an instruction that is no call has, as a rule, no entry for it in its table of cleanups, and the C++ library takes that
- * for a broken promise and ends the program. If such a function has cleanups at all, no destructors are run.
+ * A C++ function has a table of its calls (LSDA), and the C++ library ends the program when it is at none of them: nothing was to be thrown there. A fault is at no call,
+ * nor is a call of a function of which the compiler knows that it throws nothing, as it may panic all the same; noexcept says so, too. At
+ * such a frame the run over the frames ends, and those further down are forgotten without their destructors.
+ *
+ * A catch block of the function that goes on may be among what is left. goro__cxx_end_catch() (context.c) ends what has been caught since it deferred.
  */
 #include "panic.h"
 
@@ -29,13 +32,15 @@
 #include "arch.h"
 #include "fatal.h"
 #include "g.h"
+#include "mem.h"
 
 #define PUSHED 256 /* bytes of arguments that a call may have pushed */
 
 #pragma weak _Unwind_ForcedUnwind
 #pragma weak _Unwind_GetCFA
-#pragma weak _Unwind_GetIP
+#pragma weak _Unwind_GetIPInfo
 #pragma weak _Unwind_GetLanguageSpecificData
+#pragma weak _Unwind_GetRegionStart
 
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
 #pragma weak _dl_find_object
@@ -121,29 +126,88 @@ uintptr_t goro__function_of(const void *pc, bool *ret_whole)
 }
 #endif
 
-/* Is this the frame of the function that deferred d? sp: its stack pointer after the call that it is in. */
-static bool reached(const struct leaving *l, uintptr_t sp, uintptr_t pc)
-{
-	const struct goro_defer *d = l->d;
-	uintptr_t want, lo, hi = UINTPTR_MAX;
-	bool whole;
+/*
+ * A run over the frames. In memory from malloc(): a destructor runs in its own frame, and all that lies further up on the stack, ours and the
+ * panics', is overwritten.
+ */
+struct unwinding {
+	struct _Unwind_Exception exc;
+	struct g *g;
+	struct goro_defer *d;
+	uintptr_t sp, hi, fn;	     /* of the frame that goes on: its stack pointer, the end of its stack, where its function begins */
+};
 
-	if (!d)
-		return false;
-	want = (uintptr_t)d->regs[DEFER_SP];
-	if (d->stack && !(l->g->flags & G_FOREIGN))
-		hi = stk_hi((struct stk){ d->stack });
-	if (sp >= want)
-		return sp < hi;
-	lo = goro__function_of(arch_strip(d->regs[DEFER_PC]), &whole);
-	return want - sp <= PUSHED && lo != 0 && goro__function_of((void *)(pc - 1), &whole) == lo;
+static _Noreturn void done(struct unwinding *u)
+{
+	struct goro_defer *d = u->d;
+	struct g *g = u->g;
+
+	goro__mem_free(u);
+	goro__panic_go(g, d);
 }
 
-static bool is_fault(const struct leaving *l, uintptr_t pc)
+/* Is this the frame that goes on? sp: its stack pointer after the call that it is in. */
+static bool reached(const struct unwinding *u, uintptr_t sp, uintptr_t pc)
 {
-	for (const struct panic *p = l->first; p != l->last; p = p->link)
-		if (p->info.signal && (uintptr_t)p->info.pc == pc)
+	bool whole;
+
+	if (!u->d)
+		return false;
+	if (sp >= u->sp)
+		return sp < u->hi;
+	return u->sp - sp <= PUSHED && u->fn != 0 && goro__function_of((void *)(pc - 1), &whole) == u->fn;
+}
+
+static uintptr_t uleb(const uint8_t **p)
+{
+	uintptr_t v = 0;
+	unsigned shift = 0;
+
+	do
+		v |= (uintptr_t)(**p & 0x7f) << shift;
+	while (shift += 7, *(*p)++ & 0x80);
+	return v;
+}
+
+#define ENC_OMIT 0xff
+#define ENC_ULEB 0x01
+#define ENC_UDATA4 0x03
+
+static uintptr_t number(const uint8_t **p, uint8_t enc)
+{
+	uint32_t v;
+
+	if (enc == ENC_ULEB)
+		return uleb(p);
+	memcpy(&v, *p, sizeof(v));
+	*p += sizeof(v);
+	return v;
+}
+
+/* Is there an entry for the call at this offset of a function? p: its LSDA. false if it is not written as gcc and clang do. */
+static bool has_call(const uint8_t *p, uintptr_t at)
+{
+	uintptr_t start, len;
+	const uint8_t *end;
+	uint8_t enc;
+
+	if (*p++ != ENC_OMIT)
+		return false;
+	if (*p++ != ENC_OMIT)
+		uleb(&p);
+	enc = *p++;
+	if (enc != ENC_ULEB && enc != ENC_UDATA4)
+		return false;
+	len = uleb(&p);
+	for (end = p + len; p < end;) {
+		start = number(&p, enc);
+		len = number(&p, enc);
+
+		number(&p, enc); /* the landing pad */
+		uleb(&p);	 /* what to do there */
+		if (at - start < len)
 			return true;
+	}
 	return false;
 }
 
@@ -151,15 +215,19 @@ static bool is_fault(const struct leaving *l, uintptr_t pc)
 static _Unwind_Reason_Code stop(int version, _Unwind_Action actions, _Unwind_Exception_Class class, struct _Unwind_Exception *exc,
 				struct _Unwind_Context *ctx, void *arg)
 {
-	struct leaving *l = arg;
-	uintptr_t pc = _Unwind_GetIP(ctx);
+	struct unwinding *u = arg;
+	const uint8_t *lsda;
+	int exact = 0;
+	uintptr_t pc = _Unwind_GetIPInfo(ctx, &exact);
 
 	(void)version;
 	(void)class;
 	(void)exc;
-	if ((actions & _UA_END_OF_STACK) || reached(l, _Unwind_GetCFA(ctx), pc) ||
-	    (is_fault(l, pc) && _Unwind_GetLanguageSpecificData(ctx)))
-		goro__panic_go(l->g, l->d);
+	if ((actions & _UA_END_OF_STACK) || reached(u, _Unwind_GetCFA(ctx), pc))
+		done(u);
+	lsda = (const uint8_t *)(uintptr_t)_Unwind_GetLanguageSpecificData(ctx);
+	if (lsda && !has_call(lsda, pc - !exact - (uintptr_t)_Unwind_GetRegionStart(ctx)))
+		done(u);
 	return _URC_NO_REASON;
 }
 
@@ -170,16 +238,28 @@ static void swallowed(_Unwind_Reason_Code reason, struct _Unwind_Exception *exc)
 	goro__throw("a C++ \"catch (...)\" has kept what leaves the frames of a panic; it must throw again");
 }
 
-void goro__unwind_cxx(struct leaving *l)
+void goro__unwind_cxx(struct g *g, struct goro_defer *d)
 {
-	struct _Unwind_Exception exc;
+	struct unwinding *u;
+	bool whole;
 
-	if (_Unwind_ForcedUnwind && _Unwind_GetCFA && _Unwind_GetIP && _Unwind_GetLanguageSpecificData) {
-		memset(&exc, 0, sizeof(exc));
-		memcpy(&exc.exception_class, "goro\0pnc", sizeof(exc.exception_class));
-		exc.exception_cleanup = swallowed;
-		_Unwind_ForcedUnwind(&exc, stop, l);
+	if (!_Unwind_ForcedUnwind || !_Unwind_GetCFA || !_Unwind_GetIPInfo || !_Unwind_GetLanguageSpecificData || !_Unwind_GetRegionStart)
+		return;
+	u = goro__mem_alloc(sizeof(*u));
+	if (!u)
+		return;
+	memset(u, 0, sizeof(*u));
+	memcpy(&u->exc.exception_class, "goro\0pnc", sizeof(u->exc.exception_class));
+	u->exc.exception_cleanup = swallowed;
+	u->g = g;
+	u->d = d;
+	u->hi = UINTPTR_MAX;
+	if (d) {
+		u->sp = (uintptr_t)d->regs[DEFER_SP];
+		u->fn = goro__function_of(arch_strip(d->regs[DEFER_PC]), &whole);
+		if (d->stack && !(g->flags & G_FOREIGN))
+			u->hi = stk_hi((struct stk){ d->stack });
 	}
-	/* There are frames that it does not understand. */
-	goro__panic_go(l->g, l->d);
+	_Unwind_ForcedUnwind(&u->exc, stop, u);
+	done(u); /* there are frames that it does not understand */
 }

@@ -54,6 +54,7 @@ struct goro_defer {
 	void *panics;
 	uintptr_t stack;
 	void *tsan;
+	void *caught;
 	uint64_t nopreempt;
 	uint64_t regs[GORO_DEFER_REGS];
 };

@@ -51,8 +51,11 @@ __attribute__((noinline)) void panics(trace *t, int kind)
 		throw std::runtime_error("from C++");
 }
 
-__attribute__((noinline)) void faults(int *p)
+/* What is at no call in the compiler's tables: the frames further down are forgotten without their destructors. */
+__attribute__((noinline)) void faults()
 {
+	int *volatile p = reinterpret_cast<int *>(16);
+
 	*(volatile int *)p = 1;
 	__asm__ volatile("");
 }
@@ -64,7 +67,7 @@ __attribute__((noinline)) void between(trace *t, int kind)
 	GORO_DEFER(note, t);
 	object q(t, '3');
 	if (kind == 2)
-		faults((int *)16);
+		faults();
 	panics(t, kind);
 	t->text += '!';
 }
@@ -86,10 +89,10 @@ int destructors_main(void *)
 
 		t_check(recovers(&t, 0) == 7);
 		/* The deferred calls first, then the destructors of what is forgotten, newest first. */
-		t_check(t.text == "nR1324" || t.text == "nR132" "4", "%s", t.text.c_str());
+		t_check(t.text == "nR1324", "%s", t.text.c_str());
 		t.text.clear();
 		t_check(recovers(&t, 2) == 7);
-		t_check(t.text == "nR324", "%s", t.text.c_str());
+		t_check(t.text == "nR4" || t.text == "nR324", "%s", t.text.c_str());
 		t.text.clear();
 		t_check(recovers(&t, 3) == 8);
 		t_check(t.text == "1!3n2-4", "%s", t.text.c_str());

@@ -11,7 +11,7 @@
 
 /* struct goro_defer (goro/panic.h); panic.c asserts these. */
 #define DEFER_FN 8
-#define DEFER_REGS 56
+#define DEFER_REGS 64
 #define SAN_TSAN 2
 
 /* Save the caller's registers at [x0, \at]. x30 is signed before. Uses x9. */
