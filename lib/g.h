@@ -25,7 +25,7 @@
 #include "attr.h"
 #include "stack.h"
 
-struct goro_defer;
+struct goro_deferred;
 struct m;
 struct p;
 struct panic;
@@ -98,7 +98,7 @@ struct g {
 	union {
 		uint64_t arg[8]; /* register images, valid until the first run */
 		struct {
-			struct goro_defer *defers; /* newest first; as the next, see panic.c. All of this is zeroed at the first run */
+			struct goro_deferred *defers; /* newest first; as the next, see panic.c. All of this is zeroed at the first run */
 			struct panic *panics;
 			void *context, *locals; /* of later layers */
 			void *waiter;	 /* its waiter in a channel's list; valid while it waits there */

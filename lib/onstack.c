@@ -32,7 +32,7 @@ struct seg {
 	uint8_t was;		 /* G_ONSTACK if the caller is in such a call, too */
 	void (*fn)(void *arg);
 	void *arg;
-	struct goro_defer *to;	 /* where a panic goes on after it has left */
+	struct goro_deferred *to;	 /* where a panic goes on after it has left */
 	uint64_t regs[GORO_DEFER_REGS];
 	struct san_stack san;
 };
@@ -47,7 +47,7 @@ static struct seg *seg_of(const struct g *g)
 	return g->flags & G_FOREIGN ? (struct seg *)g->stk.w : *slot(g->stk);
 }
 
-bool goro__onstack_above(struct g *g, struct goro_defer *d)
+bool goro__onstack_above(struct g *g, struct goro_deferred *d)
 {
 	return (g->flags & G_ONSTACK) && (!d || d->stack != g->stk.w);
 }
@@ -66,7 +66,7 @@ static void *call(void *arg)
 	return m;
 }
 
-_Noreturn void goro__onstack_leave(struct g *g, struct goro_defer *d)
+_Noreturn void goro__onstack_leave(struct g *g, struct goro_deferred *d)
 {
 	struct seg *s = seg_of(g);
 

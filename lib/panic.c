@@ -2,7 +2,7 @@
 /*
  * panic.c: defer, panic, recover, and the end of a goroutine by goro_exit().
  *
- * Concepts. A deferred call is a record in the frame of the function that defers it (struct goro_defer), in a list of its goroutine, newest first. The record
+ * Concepts. A deferred call is a record in the frame of the function that defers it (struct goro_deferred), in a list of its goroutine, newest first. The record
  * holds what setjmp() would: the registers that a function owes to its caller. When the scope ends in the ordinary way, the cleanup attribute calls
  * goro_defer_end(), which takes the record off the list and makes the call.
  *
@@ -53,9 +53,9 @@
 
 #define TEXT_MAX 512
 
-_Static_assert(offsetof(struct goro_defer, fn) == 8, "defer.S: DEFER_FN");
-_Static_assert(offsetof(struct goro_defer, arg) == 16, "defer.S: DEFER_ARG");
-_Static_assert(offsetof(struct goro_defer, regs) == 64, "defer.S: DEFER_REGS");
+_Static_assert(offsetof(struct goro_deferred, fn) == 8, "defer.S: DEFER_FN");
+_Static_assert(offsetof(struct goro_deferred, arg) == 16, "defer.S: DEFER_ARG");
+_Static_assert(offsetof(struct goro_deferred, regs) == 64, "defer.S: DEFER_REGS");
 _Static_assert(SAN_TSAN == 2, "defer.S: SAN_TSAN");
 
 static NOINLINE struct g *self_slow(struct m *m)
@@ -78,11 +78,11 @@ static inline struct g *self(void)
 /* ---------------------------------------------------------------------------------------------------- */
 /* Deferring */
 
-int goro__defer_link(struct goro_defer *d);
-void *goro__defer_link_tsan(struct goro_defer *d);
+int goro__defer_link(struct goro_deferred *d);
+void *goro__defer_link_tsan(struct goro_deferred *d);
 
 /* The rest of goro_defer(), which has filled in fn, arg and regs. */
-int goro__defer_link(struct goro_defer *d)
+int goro__defer_link(struct goro_deferred *d)
 {
 	struct g *g = self();
 
@@ -97,7 +97,7 @@ int goro__defer_link(struct goro_defer *d)
 }
 
 /* The same; returns where setjmp() is to write. */
-void *goro__defer_link_tsan(struct goro_defer *d)
+void *goro__defer_link_tsan(struct goro_deferred *d)
 {
 	void *buf = goro__mem_alloc(sizeof(jmp_buf));
 
@@ -108,13 +108,13 @@ void *goro__defer_link_tsan(struct goro_defer *d)
 	return buf;
 }
 
-static NOINLINE void drop_tsan(struct goro_defer *d)
+static NOINLINE void drop_tsan(struct goro_deferred *d)
 {
 	goro__mem_free(d->tsan);
 	d->tsan = NULL;
 }
 
-void goro_defer_end(struct goro_defer *d)
+void goro_defer_end(struct goro_deferred *d)
 {
 	struct g *g = self();
 
@@ -164,7 +164,7 @@ static _Noreturn void run(struct g *g, struct panic *p);
 
 static _Noreturn void jump(void *arg)
 {
-	struct goro_defer *d = arg;
+	struct goro_deferred *d = arg;
 
 	if (goro__san & SAN_CXX)
 		goro__cxx_end_catch(d->caught);
@@ -177,7 +177,7 @@ static _Noreturn void exit_goroutine(void *arg)
 	goro__g_exit(arg);
 }
 
-_Noreturn void goro__panic_go(struct g *g, struct goro_defer *d)
+_Noreturn void goro__panic_go(struct g *g, struct goro_deferred *d)
 {
 	if (goro__onstack_above(g, d))
 		goro__onstack_leave(g, d);
@@ -187,7 +187,7 @@ _Noreturn void goro__panic_go(struct g *g, struct goro_defer *d)
 }
 
 /* The frames down to that of d, or all of them, are over. */
-static _Noreturn void leave_frames(struct g *g, struct goro_defer *d)
+static _Noreturn void leave_frames(struct g *g, struct goro_deferred *d)
 {
 	if (goro__san & SAN_CXX)
 		goro__unwind_cxx(g, d);
@@ -195,7 +195,7 @@ static _Noreturn void leave_frames(struct g *g, struct goro_defer *d)
 }
 
 /* The deferred call d has recovered from the newest panic. */
-static _Noreturn void recovered(struct g *g, struct goro_defer *d)
+static _Noreturn void recovered(struct g *g, struct goro_deferred *d)
 {
 	struct panic *p;
 
@@ -212,7 +212,7 @@ static _Noreturn void recovered(struct g *g, struct goro_defer *d)
 
 static _Noreturn void run(struct g *g, struct panic *p)
 {
-	struct goro_defer *d;
+	struct goro_deferred *d;
 
 	while ((d = g->run.defers) != NULL) {
 		g->run.defers = d->next; /* I1 */

@@ -22,7 +22,7 @@ struct fault {
 struct panic {
 	struct panic *link; /* the one that it interrupted */
 	struct goro_panicked info;
-	struct goro_defer *running;
+	struct goro_deferred *running;
 	bool recovered;
 	bool goexit;
 };
@@ -37,7 +37,7 @@ void goro__fault_entry(void);
 
 /* panic.c */
 _Noreturn void goro__fault_panic(struct fault *f); /* on the goroutine's stack, in place of the instruction that faulted */
-_Noreturn void goro__panic_go(struct g *g, struct goro_defer *d); /* to the function that deferred d; NULL: the goroutine ends. In user context */
+_Noreturn void goro__panic_go(struct g *g, struct goro_deferred *d); /* to the function that deferred d; NULL: the goroutine ends. In user context */
 
 /* fault.c. In a signal handler: true if the thread goes on with a panic when the handler returns. SIGSAFE. */
 bool goro__fault_enter(struct m *m, struct g *g, const struct fault *f, void *uc);
@@ -45,8 +45,8 @@ void goro__fault_read(struct fault *f, int sig, const void *siginfo, const void 
 void goro__fault_print(int sig, int code, uint64_t addr, uint64_t pc); /* Go's line "[signal ...]"; between print_start() and print_end() */
 
 /* onstack.c: g leaves the innermost call of goro_call_on_stack() for d, or for its end */
-_Noreturn void goro__onstack_leave(struct g *g, struct goro_defer *d);
-bool goro__onstack_above(struct g *g, struct goro_defer *d); /* is there one that d is not in? */
+_Noreturn void goro__onstack_leave(struct g *g, struct goro_deferred *d);
+bool goro__onstack_above(struct g *g, struct goro_deferred *d); /* is there one that d is not in? */
 
 /* spawn.c: the goroutine ends, on whichever frame of its own stack; in user context */
 _Noreturn void goro__g_exit(struct g *g);
@@ -57,6 +57,6 @@ uintptr_t goro__function_of(const void *pc, bool *ret_whole); /* its first byte,
  * In a program with the C++ library: runs the destructors of the frames down to that of the function that deferred d, or of all, and then goes on by
  * goro__panic_go(). Returns if it cannot.
  */
-void goro__unwind_cxx(struct g *g, struct goro_defer *d);
+void goro__unwind_cxx(struct g *g, struct goro_deferred *d);
 
 #endif

@@ -133,13 +133,13 @@ uintptr_t goro__function_of(const void *pc, bool *ret_whole)
 struct unwinding {
 	struct _Unwind_Exception exc;
 	struct g *g;
-	struct goro_defer *d;
+	struct goro_deferred *d;
 	uintptr_t sp, hi, fn;	     /* of the frame that goes on: its stack pointer, the end of its stack, where its function begins */
 };
 
 static _Noreturn void done(struct unwinding *u)
 {
-	struct goro_defer *d = u->d;
+	struct goro_deferred *d = u->d;
 	struct g *g = u->g;
 
 	goro__mem_free(u);
@@ -238,7 +238,7 @@ static void swallowed(_Unwind_Reason_Code reason, struct _Unwind_Exception *exc)
 	goro__throw("a C++ \"catch (...)\" has kept what leaves the frames of a panic; it must throw again");
 }
 
-void goro__unwind_cxx(struct g *g, struct goro_defer *d)
+void goro__unwind_cxx(struct g *g, struct goro_deferred *d)
 {
 	struct unwinding *u;
 	bool whole;

@@ -47,8 +47,8 @@ GORO_BEGIN_DECLS
 #endif
 
 /* A deferred call, on the stack of the function that deferred it. GORO_DEFER() makes one; the fields are the library's. */
-struct goro_defer {
-	struct goro_defer *next;
+struct goro_deferred {
+	struct goro_deferred *next;
 	void (*fn)(void *arg);
 	void *arg;
 	void *panics;
@@ -93,8 +93,8 @@ GORO_API void goro_panic_with(void *value, const char *fmt, ...) __attribute__((
  * deferred call has recovered. goro_recover_at() wants the frame of the function that asks; it does not return twice: the attribute keeps compilers from
  * inlining that function into another, which would then seem to be the one that asks.
  */
-GORO_API int goro_defer(struct goro_defer *d, void (*fn)(void *arg), void *arg) __attribute__((__returns_twice__));
-GORO_API void goro_defer_end(struct goro_defer *d);
+GORO_API int goro_defer(struct goro_deferred *d, void (*fn)(void *arg), void *arg) __attribute__((__returns_twice__));
+GORO_API void goro_defer_end(struct goro_deferred *d);
 GORO_API const struct goro_panicked *goro_recover_at(const void *frame) __attribute__((__returns_twice__));
 
 GORO_END_DECLS
@@ -123,7 +123,7 @@ GORO_END_DECLS
 		__attribute__((__unused__));                                                                     \
 	void (*const goro_df##n)(void *) = (void (*)(void *))(void (*)(void))(f);                                \
 	void *const goro_da##n = (void *)(uintptr_t)(a);                                                         \
-	struct goro_defer goro_d##n __attribute__((__cleanup__(goro_defer_end)));                                \
+	struct goro_deferred goro_d##n __attribute__((__cleanup__(goro_defer_end)));                                \
 	if (__builtin_expect(goro_defer(&goro_d##n, goro_df##n, goro_da##n), 0))
 #ifndef __cplusplus
 # define GORO__NOT_REAL(f, r)                                                                                    \

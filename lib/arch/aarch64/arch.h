@@ -50,7 +50,7 @@ static inline const void *arch_frame_return(const void *frame)
 	return arch_strip(((const uint64_t *)frame)[1]);
 }
 
-/* Indices of struct goro_defer's regs. */
+/* Indices of struct goro_deferred's regs. */
 #define DEFER_SP 12
 #define DEFER_PC 11
 

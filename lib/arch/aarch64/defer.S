@@ -9,7 +9,7 @@
 
 	.section .text.goro, "ax", %progbits
 
-/* struct goro_defer (goro/panic.h); panic.c asserts these. */
+/* struct goro_deferred (goro/panic.h); panic.c asserts these. */
 #define DEFER_FN 8
 #define DEFER_REGS 64
 #define SAN_TSAN 2
@@ -30,7 +30,7 @@
 	stp	d14, d15, [x0, #\at + 152]
 	.endm
 
-/* int goro_defer(struct goro_defer *d, void (*fn)(void *), void *arg); exported, so not FUNC. */
+/* int goro_defer(struct goro_deferred *d, void (*fn)(void *), void *arg); exported, so not FUNC. */
 	.globl	goro_defer
 	.type	goro_defer, %function
 	.p2align 6

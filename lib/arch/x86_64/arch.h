@@ -46,7 +46,7 @@ static inline const void *arch_frame_return(const void *frame)
 	return ((void *const *)frame)[1];
 }
 
-/* Indices of struct goro_defer's regs. */
+/* Indices of struct goro_deferred's regs. */
 #define DEFER_SP 6
 #define DEFER_PC 7
 
