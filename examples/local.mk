@@ -19,4 +19,4 @@ noinst_PROGRAMS += %D%/httpd/httpd
 %C%_httpd_httpd_LDADD = $(LDADD) $(JANSSON_LIBS) -lhttp_parser
 endif
 
-noinst_PROGRAMS += %D%/hello %D%/million %D%/prime_sieve
+noinst_PROGRAMS += %D%/hello %D%/million %D%/prime_sieve %D%/recover

@@ -21,6 +21,7 @@
 #include <goro/net.h>
 #include <goro/file.h>
 #include <goro/preempt.h>
+#include <goro/panic.h>
 #include <goro/debug.h>
 
 #endif

@@ -26,6 +26,7 @@
 void __sanitizer_start_switch_fiber(void **save, const void *bottom, size_t size) WEAK;
 void __sanitizer_finish_switch_fiber(void *fake, const void **bottom_old, size_t *size_old) WEAK;
 void __asan_unpoison_memory_region(void const volatile *addr, size_t size) WEAK;
+void __asan_handle_no_return(void) WEAK;
 void *__tsan_get_current_fiber(void) WEAK;
 void *__tsan_create_fiber(unsigned flags) WEAK;
 void __tsan_destroy_fiber(void *fiber) WEAK;
@@ -39,6 +40,7 @@ struct cxx_globals {
 	unsigned int uncaught;
 };
 struct cxx_globals *__cxa_get_globals(void) WEAK;
+void __cxa_end_catch(void) WEAK;
 int goro_lockcheck_held(const void **ret_last) WEAK;
 
 /*
@@ -126,6 +128,51 @@ void goro__san_reuse(struct g *g)
 		__asan_unpoison_memory_region((void *)stk_lo(g->stk), stk_hi(g->stk) - stk_lo(g->stk));
 }
 
+/* Not declared by setjmp.h: with _FORTIFY_SOURCE that one is another function, which mistrusts a jump to another stack. */
+_Noreturn void tsan_longjmp(void *buf, int value) __asm__("longjmp");
+
+NO_TSAN void goro__san_abandon(void *tsan_buf)
+{
+	if (goro__san & SAN_ASAN)
+		__asan_handle_no_return();
+	if (tsan_buf)
+		tsan_longjmp(tsan_buf, 1);
+}
+
+NO_TSAN void goro__san_stack_enter(struct san_stack *s, uintptr_t lo, size_t size)
+{
+	if (goro__san & SAN_ASAN) {
+		__asan_unpoison_memory_region((void *)lo, size);
+		__sanitizer_start_switch_fiber(&s->fake_below, (void *)lo, size);
+	}
+#ifdef HAVE_VALGRIND_VALGRIND_H
+	if (goro__san & SAN_VALGRIND)
+		s->valgrind = VALGRIND_STACK_REGISTER((void *)lo, (void *)(lo + size));
+#endif
+}
+
+NO_TSAN void goro__san_stack_entered(struct san_stack *s)
+{
+	if (goro__san & SAN_ASAN)
+		__sanitizer_finish_switch_fiber(NULL, &s->below, &s->below_size);
+}
+
+NO_TSAN void goro__san_stack_leave(struct san_stack *s)
+{
+	if (goro__san & SAN_ASAN)
+		__sanitizer_start_switch_fiber(NULL, s->below, s->below_size);
+}
+
+NO_TSAN void goro__san_stack_left(struct san_stack *s)
+{
+	if (goro__san & SAN_ASAN)
+		__sanitizer_finish_switch_fiber(s->fake_below, NULL, NULL);
+#ifdef HAVE_VALGRIND_VALGRIND_H
+	if (goro__san & SAN_VALGRIND)
+		VALGRIND_STACK_DEREGISTER(s->valgrind);
+#endif
+}
+
 /* Takes the thread's state of exceptions along: a goroutine may yield inside of a catch block. */
 static NO_TSAN void cxx_leave(struct g *from)
 {
@@ -137,6 +184,19 @@ static NO_TSAN void cxx_leave(struct g *from)
 	}
 	c->caught = NULL;
 	c->uncaught = 0;
+}
+
+void *goro__cxx_caught(void)
+{
+	return __cxa_get_globals()->caught;
+}
+
+void goro__cxx_end_catch(void *caught)
+{
+	void *now;
+
+	while ((now = goro__cxx_caught()) != NULL && now != caught)
+		__cxa_end_catch();
 }
 
 NO_TSAN void goro__cxx_arrive(struct g *g)

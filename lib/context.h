@@ -9,6 +9,7 @@
 #define LIB_CONTEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "atomic.h"
@@ -30,7 +31,23 @@ void goro__san_arrive(struct m *m, struct g *g);      /* right after, in the con
 void goro__san_detach(struct g *g);		      /* g is dead and its stack goes */
 void goro__san_reuse(struct g *g);		      /* the frames above the base of this stack are gone (goro_exit) */
 
+void goro__san_abandon(void *tsan_buf);		      /* right before a jump to a frame further down; tsan_buf: if it is to be made by longjmp() */
+
+/* A call on another stack: enter() before the switch, entered() after it; leave() and left() back. All but entered() are on the side of the caller's code. */
+struct san_stack {
+	void *fake_below;
+	const void *below;
+	size_t below_size;
+	unsigned valgrind;
+};
+void goro__san_stack_enter(struct san_stack *s, uintptr_t lo, size_t size);
+void goro__san_stack_entered(struct san_stack *s);
+void goro__san_stack_leave(struct san_stack *s);
+void goro__san_stack_left(struct san_stack *s);
+
 void goro__report_held(struct g *g, int n, const void *mutex); /* report.c */
+void *goro__cxx_caught(void);	      /* the C++ exception that was caught last and is being handled; with SAN_CXX only, as the next */
+void goro__cxx_end_catch(void *caught); /* ends the handling of all that were caught since then */
 void goro__cxx_arrive(struct g *g); /* after san_arrive(), in a goroutine that goes on */
 #define cxx_arrive(g) do { if (unlikely(goro__san & SAN_CXX)) goro__cxx_arrive(g); } while (0)
 bool goro__san_inside(void *pc);		      /* is this ThreadSanitizer's own code, in a program that contains it? SIGSAFE */

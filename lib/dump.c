@@ -17,11 +17,12 @@
 #include <goro/time.h>
 
 #include "clock.h"
+#include "panic.h"
 #include "print.h"
 #include "sched.h"
 #include "spawn.h"
 
-#define DEPTH 32
+#define DEPTH 100 /* as Go shows */
 #define PATIENCE (200 * GORO_MILLISECOND)
 #define ROOM 8192 /* bytes below the saved stack pointer that the unwinder may need */
 
@@ -103,6 +104,23 @@ static void print_header(struct g *g, int64_t now)
 	print_str("]:\n");
 }
 
+/*
+ * The names of frames. An address in a backtrace is where a call returns to, which lies behind the function if the call was its last act, as that of
+ * goro_panic() often is; so the byte before is looked up. Where a fault has been made a call the address is that of the instruction itself.
+ */
+static void print_frames(void **pc, int n, int fd)
+{
+	const char *fault = (const char *)goro__fault_entry;
+
+	for (int i = n - 1; i >= 0; i--) {
+		const char *above = i > 0 ? pc[i - 1] : NULL;
+
+		if (pc[i] && !(above > fault && above < fault + 64))
+			pc[i] = (char *)pc[i] - 1;
+	}
+	backtrace_symbols_fd(pc, n, fd);
+}
+
 static void print_origin(struct g *g, int fd)
 {
 	void *at = (void *)(uintptr_t)g->created_at;
@@ -113,7 +131,7 @@ static void print_origin(struct g *g, int fd)
 	print_u64(g->parent_id);
 	print_str(" at ");
 	print_flush(fd);
-	backtrace_symbols_fd(&at, 1, fd);
+	print_frames(&at, 1, fd);
 }
 
 struct dump {
@@ -139,7 +157,7 @@ static void dump_one(struct g *g, void *arg)
 		goro__ontop(&w.back, g->sp, walk, &w);
 		/* The first two are walk() and the switch. */
 		if (w.n > 2)
-			backtrace_symbols_fd(w.pc + 2, w.n - 2, d->fd);
+			print_frames(w.pc + 2, w.n - 2, d->fd);
 	} else if (status == G_RUNNABLE && !g->sp && !(g->flags & G_PINNED)) {
 		void *fn = (void *)g->fn;
 
@@ -174,7 +192,7 @@ void goro__dump_here(struct g *g, int fd)
 	else
 		print_str(m && m->foreign ? "plain thread [running]:\n" : "scheduler stack [running]:\n");
 	print_flush(fd);
-	backtrace_symbols_fd(pc, n, fd);
+	print_frames(pc, n, fd);
 	if (g)
 		print_origin(g, fd);
 	print_str("\n");

@@ -2,9 +2,11 @@
 /* fatal.c: the reports that end the process; texts and exit status are Go's. */
 #include "fatal.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "print.h"
+#include "report.h"
 #include "sched.h"
 
 /* The first one to die reports; another thread that dies meanwhile waits for the end of the process. */
@@ -19,32 +21,51 @@ static void only_once(void)
 	_exit(2);
 }
 
-static _Noreturn void die(const char *kind, const char *msg, const char *more, bool all)
+struct message {
+	const char *text, *more;
+};
+
+static void print_message(const void *arg)
+{
+	const struct message *msg = arg;
+
+	print_str("fatal error: ");
+	print_str(msg->text);
+	print_str(msg->more);
+	print_str("\n\n");
+}
+
+/* all: the other goroutines too. */
+static _Noreturn void die(void (*print)(const void *arg), const void *arg, bool all)
 {
 	only_once();
 	print_start();
-	print_str(kind);
-	print_str(msg);
-	print_str(more);
-	print_str("\n\n");
+	print(arg);
 	print_end(2);
-	goro__dump_self(2);
+	if (goro__traceback != TRACEBACK_NONE)
+		goro__dump_self(2);
 	if (all)
 		goro__dump_all(2, false);
+	if (goro__traceback == TRACEBACK_CRASH) {
+		signal(SIGABRT, SIG_DFL);
+		raise(SIGABRT);
+	}
 	_exit(2);
-}
-
-void goro__throw(const char *msg)
-{
-	die("fatal error: ", msg, "", true);
 }
 
 void goro__throw_errtext(const char *msg, const char *more)
 {
-	die("fatal error: ", msg, more, true);
+	struct message m = { msg, more };
+
+	die(print_message, &m, true);
 }
 
-void goro__panic(const char *msg)
+void goro__throw(const char *msg)
 {
-	die("panic: ", msg, "", false);
+	goro__throw_errtext(msg, "");
+}
+
+void goro__die(void (*print)(const void *arg), const void *arg)
+{
+	die(print, arg, goro__traceback >= TRACEBACK_ALL);
 }

@@ -11,9 +11,11 @@ _Noreturn void goro__throw(const char *msg);
 _Noreturn void goro__throw_errtext(const char *msg, const char *more); /* two constant strings, one after the other */
 
 /*
- * A panic that user code may recover from once there is recover(): prints "panic: " and the message, "goroutine N [running]:" with the
- * backtrace, and ends the process with status 2. In user context or in the runtime with no lock held.
+ * A panic that user code may recover from: misuse for which Go panics with a run-time error of this text. In user context, with no lock held. panic.c
  */
 _Noreturn void goro__panic(const char *msg);
+
+/* Ends the process for a panic that nobody has recovered from: print(arg), the backtrace, and what GORO_TRACEBACK asks for. Status 2. */
+_Noreturn void goro__die(void (*print)(const void *arg), const void *arg);
 
 #endif

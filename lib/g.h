@@ -25,8 +25,10 @@
 #include "attr.h"
 #include "stack.h"
 
+struct goro_deferred;
 struct m;
 struct p;
+struct panic;
 
 enum g_status { G_FREE, G_RUNNABLE, G_RUNNING, G_WAITING, G_BLOCKED };
 
@@ -68,6 +70,7 @@ enum {
 	G_PINNED = 16, /* it can only go on on its own thread, g->m, which waits for a P; sp is NULL: see preempt.c */
 	G_BOUND = 32,  /* goro_thread_lock() */
 	G_TOLD = 64,   /* a mutex that it held when it parked has been reported */
+	G_ONSTACK = 128, /* it is in goro_call_on_stack(): see onstack.c */
 };
 
 #define G_NAME_MAX 15
@@ -95,7 +98,9 @@ struct g {
 	union {
 		uint64_t arg[8]; /* register images, valid until the first run */
 		struct {
-			void *defers, *panics, *context, *locals; /* of later layers; zeroed at the first run */
+			struct goro_deferred *defers; /* newest first; as the next, see panic.c. All of this is zeroed at the first run */
+			struct panic *panics;
+			void *context, *locals; /* of later layers */
 			void *waiter;	 /* its waiter in a channel's list; valid while it waits there */
 			void *selection; /* its select while it waits, else NULL */
 			void *cxx_caught; /* C++ exceptions that it handles, while it does not run */

@@ -22,6 +22,7 @@ goro_HEADERS += include/goro/debug.h
 goro_HEADERS += include/goro/file.h
 goro_HEADERS += include/goro/go.h
 goro_HEADERS += include/goro/net.h
+goro_HEADERS += include/goro/panic.h
 goro_HEADERS += include/goro/preempt.h
 goro_HEADERS += include/goro/runtime.h
 goro_HEADERS += include/goro/select.h
@@ -47,10 +48,10 @@ goro_sources += %D%/arch.h
 goro_sources += %D%/arch/x86_64/arch.h %D%/arch/x86_64/asm.h
 goro_sources += %D%/arch/aarch64/arch.h %D%/arch/aarch64/asm.h
 if ARCH_X86_64
-goro_sources += %D%/arch/x86_64/switch.S %D%/arch/x86_64/entry.S
+goro_sources += %D%/arch/x86_64/switch.S %D%/arch/x86_64/entry.S %D%/arch/x86_64/defer.S
 endif
 if ARCH_AARCH64
-goro_sources += %D%/arch/aarch64/switch.S %D%/arch/aarch64/entry.S
+goro_sources += %D%/arch/aarch64/switch.S %D%/arch/aarch64/entry.S %D%/arch/aarch64/defer.S
 endif
 
 # -- 2 sys: system calls that return -errno, and what a thread is to the kernel
@@ -89,6 +90,10 @@ goro_sources += %D%/preempt.c
 goro_sources += %D%/leave.c %D%/leave.h
 goro_sources += %D%/bound.c
 goro_sources += %D%/report.h
+goro_sources += %D%/panic.c %D%/panic.h
+goro_sources += %D%/unwind.c
+goro_sources += %D%/fault.c
+goro_sources += %D%/onstack.c
 goro_sources += %D%/fork.c
 goro_sources += %D%/spare.c
 goro_sources += %D%/netpoll.h

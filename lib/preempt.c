@@ -212,7 +212,8 @@ bool goro__end_announced(struct m *m)
 
 COLD void goro__rt_enter_slow(struct m *m)
 {
-	if (load_rlx(&m->in_runtime) != 1 || m->foreign)
+	/* Without the mark: a signal may have come between the entry and the look, when the P was gone already. */
+	if ((load_rlx(&m->in_runtime) & ~M_RESCHED) != 1 || m->foreign)
 		return; /* sysmon tried while we were inside: it will see that */
 	if (load_acq(&sched->stopping))
 		goro__leave(m, NULL);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report.c: two debug modes that write to stderr what a program should not do.
+ * report.c: what is written when a program does what it should not: two debug modes, and how much a fatal report tells.
  *
  * GORO_REPORT_RUN_MS=n: a goroutine that has run for n milliseconds without parking or yielding is reported once, with its stack: sysmon sends its thread the
  * preemption signal with another value, and the handler writes. The time is what sysmon has seen, so it is exact to a tick; stints
  * between which the goroutine was preempted are added up.
+ *
+ * GORO_TRACEBACK, as Go's GOTRACEBACK: what follows the message of a panic that ends the process: none, single (the goroutine that panicked; the default),
+ * all (the others as well), crash (all, and SIGABRT in place of exit status 2).
  *
  * tools/lockcheck.c, preloaded (LD_PRELOAD=libgoro-lockcheck.so): a goroutine that parks or yields while its thread holds a pthread mutex is reported, each
  * goroutine once. The preloaded library counts the mutexes of each thread; we find it by a weak symbol and ask at each switch.
@@ -12,13 +15,17 @@
 #include "report.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "context.h"
 #include "fatal.h"
 #include "print.h"
 #include "sched.h"
 
+enum traceback goro__traceback = TRACEBACK_SINGLE;
 static int64_t limit_ns; /* 0: off; constant while the runtime runs */
+
+static const char *const levels[] = { "none", "single", "all", "crash" }; /* of enum traceback */
 
 void goro__report_init(void)
 {
@@ -26,6 +33,11 @@ void goro__report_init(void)
 	long ms = s ? atol(s) : 0;
 
 	limit_ns = ms > 0 ? ms * INT64_C(1000000) : 0;
+	s = getenv("GORO_TRACEBACK");
+	goro__traceback = TRACEBACK_SINGLE;
+	for (unsigned i = 0; s && i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (strcmp(s, levels[i]) == 0)
+			goro__traceback = (enum traceback)i;
 }
 
 /* sysmon: the goroutine of m is in its own code, for age ns in this stint. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * signal.c: the runtime's signal handlers: a fault on a goroutine's stack guard is reported as a stack overflow with the goroutine's id, name
- * and size; any other fault with a dump; SIGQUIT dumps all goroutines.
+ * and size; one in a goroutine's own code becomes a panic (fault.c); any other is reported with a dump. SIGQUIT dumps all goroutines.
  *
  * Handlers run on the M's own signal stack, since a goroutine's stack may be what is full. A fault that is not on one of our Ms, or that was
  * sent by kill(), goes to the handler that was installed before ours. After the report the default action is restored and the faulting
@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 
 #include "context.h"
-#include "fatal.h"
+#include "panic.h"
 #include "print.h"
 #include "sched.h"
 #include "stack.h"
@@ -55,12 +55,46 @@ static void chain(int sig, siginfo_t *si, void *uc)
 	for (size_t i = 0; i < NFAULTS; i++)
 		if (faults[i] == sig)
 			o = &old_fault[i];
-	if (o && (o->sa_flags & SA_SIGINFO) && o->sa_sigaction)
+	if (o && (o->sa_flags & SA_SIGINFO) && o->sa_sigaction) {
 		o->sa_sigaction(sig, si, uc);
-	else if (o && o->sa_handler != SIG_DFL && o->sa_handler != SIG_IGN && o->sa_handler)
+	} else if (o && o->sa_handler != SIG_DFL && o->sa_handler != SIG_IGN && o->sa_handler) {
 		o->sa_handler(sig);
-	else
+	} else {
 		signal(sig, SIG_DFL);
+		if (si->si_code <= 0)
+			raise(sig); /* it was sent: no instruction will raise it again. Pending until the handler returns */
+	}
+}
+
+/* Where neither the goroutine nor anybody else can go on: with locks held, or where nothing is known. */
+static void report_fatal(const struct m *m, const struct fault *f)
+{
+	print_start();
+	print_str(m->in_runtime ? "fatal error: unexpected signal during runtime execution\n" :
+				  "fatal error: unexpected signal outside of the goroutine's own code\n");
+	goro__fault_print(f->sig, f->code, f->addr, f->pc);
+	print_str("\n");
+	print_end(2);
+	goro__dump_self(2);
+}
+
+/* The others, too, if none of the runtime's locks can be held by this thread. */
+static void report_others(struct m *m)
+{
+	if (m->in_runtime != 0)
+		return;
+	store_rlx(&m->in_runtime, 1); /* for ever: the process ends */
+	goro__dump_all(2, false);
+}
+
+static void end_by_signal(int sig, siginfo_t *si, void *uc)
+{
+	for (size_t i = 0; i < NFAULTS; i++)
+		if (faults[i] == sig && old_fault[i].sa_handler != SIG_DFL) {
+			chain(sig, si, uc);
+			return;
+		}
+	signal(sig, SIG_DFL);
 }
 
 static void on_fault(int sig, siginfo_t *si, void *uc)
@@ -70,32 +104,25 @@ static void on_fault(int sig, siginfo_t *si, void *uc)
 	struct stack_info info;
 	static uint32_t reporting;
 	uint32_t none = 0;
+	struct fault f;
 
 	if (!g || si->si_code <= 0) {
 		chain(sig, si, uc);
 		return;
 	}
-	if (cas_seq(&reporting, &none, 1)) {
-		bool overflow = sig != SIGFPE && goro__stack_find((uintptr_t)si->si_addr, &info) == 0 && info.in_guard;
-
-		if (overflow) {
+	goro__fault_read(&f, sig, si, uc);
+	if (sig != SIGFPE && goro__stack_find(f.addr, &info) == 0 && info.in_guard) {
+		if (cas_seq(&reporting, &none, 1)) {
 			report_overflow(g, &info);
-		} else {
-			print_start();
-			print_str(sig == SIGFPE ? "goro: arithmetic fault" : "goro: invalid memory access at ");
-			if (sig != SIGFPE)
-				print_hex((uintptr_t)si->si_addr);
-			print_str("\n");
-			print_end(2);
+			goro__dump_self(2);
 		}
-		goro__dump_self(2);
+	} else if (goro__fault_enter(m, g, &f, uc)) {
+		return;
+	} else if (cas_seq(&reporting, &none, 1)) {
+		report_fatal(m, &f);
+		report_others(m);
 	}
-	for (size_t i = 0; i < NFAULTS; i++)
-		if (faults[i] == sig && old_fault[i].sa_handler != SIG_DFL) {
-			chain(sig, si, uc);
-			return;
-		}
-	signal(sig, SIG_DFL);
+	end_by_signal(sig, si, uc);
 }
 
 static void on_quit(int sig)

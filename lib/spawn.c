@@ -10,7 +10,7 @@
  * one on the queue has not run yet, that one just goes on on the same stack, without a switch: a batch of short goroutines
  * runs on one hot stack. So the cost of a short goroutine is two queue operations and a call.
  *
- * A goroutine ends by returning from its function or by goro_exit(), which jumps to the base of the stack; both meet in next_g().
+ * A goroutine ends by returning from its function or by goro_exit() (panic.c), whose end, goro__g_exit(), jumps to the base of the stack; both meet in next_g().
  */
 #include "spawn.h"
 
@@ -21,6 +21,7 @@
 
 #include "fatal.h"
 #include "pack.h"
+#include "panic.h"
 #include "switch.h"
 #include "sys.h"
 
@@ -520,13 +521,10 @@ static void g_main_again(void *pass)
 	}
 }
 
-void goro_exit(void)
+void goro__g_exit(struct g *g)
 {
 	struct m *m = rt_enter();
-	struct g *g = m->curg;
 
-	if (m->foreign)
-		goro__throw("goro_exit outside of a goroutine");
 	if (unlikely(goro__san & SAN_TOOLS))
 		goro__san_reuse(g);
 	goro__jump(stk_top(g->stk), g_main_again, m);

@@ -455,10 +455,39 @@ static void waste(const struct api_call *call, struct reply *r)
 	reply_text(r, 200, JSON_TYPE, r->text, (size_t)n);
 }
 
+/* Whether the query has this text among its parameters. */
+static bool asks_for(const struct api_call *call, const char *text)
+{
+	const char *p = call->head + call->req->query.off, *end = p + call->req->query.len;
+	size_t len = strlen(text);
+
+	while (p < end) {
+		const char *amp = memchr(p, '&', (size_t)(end - p));
+		const char *stop = amp != NULL ? amp : end;
+
+		if ((size_t)(stop - p) == len && memcmp(p, text, len) == 0)
+			return true;
+		p = stop + 1;
+	}
+	return false;
+}
+
+/* Bugs in a handler, which must not end the server: see api_handle_safely(). */
+static void misbehave(const struct api_call *call)
+{
+	struct reply *volatile nothing = NULL;
+
+	if (asks_for(call, "how=null"))
+		*(volatile unsigned *)&nothing->status = 500;
+	if (asks_for(call, "how=panic"))
+		goro_panic("as asked");
+}
+
 static void fail(const struct api_call *call, struct reply *r)
 {
 	uint64_t status;
 
+	misbehave(call);
 	if (parameter(call, "status", 500, 599, &status) < 0 || status < 400 || !reply_knows((unsigned)status))
 		reply_error(r, 400, "bad status");
 	else
@@ -524,4 +553,21 @@ void api_handle(struct api *api, const struct api_call *call, const char *body, 
 	default:
 		waste(call, r);
 	}
+}
+
+/* The handler has panicked, perhaps by a fault: its request gets 500, and the log tells why; the others go on. */
+static void answer_500(struct reply *r)
+{
+	const struct goro_panicked *p = GORO_RECOVER();
+
+	if (p == NULL)
+		return;
+	fprintf(stderr, "httpd: panic in a handler: %s\n", p->text);
+	reply_error(r, 500, "internal error");
+}
+
+void api_handle_safely(struct api *api, const struct api_call *call, const char *body, size_t len, struct reply *r)
+{
+	GORO_DEFER(answer_500, r);
+	api_handle(api, call, body, len, r);
 }

@@ -7,7 +7,7 @@
  *     /items/ID     GET, PUT, DELETE
  *     /slow         GET           sleeps ?ms=1000
  *     /burn         GET           uses ?ms=200 of CPU time
- *     /fail         GET           answers ?status=500
+ *     /fail         GET           answers ?status=500; ?how=null dereferences NULL, ?how=panic panics, and both answer 500, too
  *     /metrics      GET           Prometheus text
  *
  * HEAD goes wherever GET goes, OPTIONS everywhere. An item is a JSON object; the server adds "id" to it.
@@ -50,5 +50,8 @@ void api_route(struct api_call *call);
 
 /* Answers. body is the decoded content. Parks. */
 void api_handle(struct api *api, const struct api_call *call, const char *body, size_t len, struct reply *ret);
+
+/* The same, and answers 500 if the handler panics or faults. */
+void api_handle_safely(struct api *api, const struct api_call *call, const char *body, size_t len, struct reply *ret);
 
 #endif

@@ -221,7 +221,7 @@ static void answer(struct conn *c, const char *body, size_t len)
 	if (c->call.parks)
 		flush(c);
 	metrics_add(&c->shard->started, 1);
-	api_handle(c->cfg->api, &c->call, body, len, &r);
+	api_handle_safely(c->cfg->api, &c->call, body, len, &r);
 	/* Draining is looked at after the handler, which may have taken long. */
 	if (c->call.close || !c->req.keep_alive || __atomic_load_n(c->cfg->draining, __ATOMIC_RELAXED))
 		c->close = true;

@@ -101,6 +101,31 @@ START_TEST(slow_answers_do_not_hold_up_others)
 }
 END_TEST
 
+/* Row 28 of the contract: one bad request is answered 500, and nobody else notices. */
+START_TEST(a_handler_that_panics_or_dereferences_NULL_answers_500_and_the_server_goes_on)
+{
+	struct server_process s;
+	int other, fd, i;
+
+	SERVER_BEGIN(&s, "--procs=2");
+	other = dial(&s);
+	say(other, "GET /slow?ms=300 HTTP/1.1\r\nHost: t\r\n\r\n");
+	fd = dial(&s);
+	for (i = 0; i < 50; i++) {
+		t_check_int(ask(fd, "GET /fail?how=null HTTP/1.1\r\nHost: t\r\n\r\n", buf, sizeof(buf)), ==, 500);
+		t_check(strstr(buf, "internal error") != NULL, "%s", buf);
+		t_check_int(ask(fd, "GET /fail?x=1&how=panic HTTP/1.1\r\nHost: t\r\n\r\n", buf, sizeof(buf)), ==, 500);
+		t_check_int(ask(fd, GET_ROOT, buf, sizeof(buf)), ==, 200);
+		t_check_int(get(&s, "/fail?how=null", buf, sizeof(buf)), ==, 500);
+	}
+	t_check_int(hear(other, buf, sizeof(buf)), ==, 200);
+	t_check_int(ask(other, GET_ROOT, buf, sizeof(buf)), ==, 200);
+	close(fd);
+	close(other);
+	server_end(&s);
+}
+END_TEST
+
 struct worker {
 	const struct server_process *s;
 	int number, rounds;

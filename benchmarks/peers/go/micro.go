@@ -234,3 +234,57 @@ func latencyRow(n int) {
 	us := func(at int) float64 { return float64(late[at]) / 1e3 }
 	row("PreemptLatency", n, m, fmt.Sprintf("%.1f p50-us\t%.1f p99-us\t%.1f p999-us\t%.1f max-us", us(n/2), us(n*99/100), us(n*999/1000), us(n-1)))
 }
+
+//go:noinline
+func count(c *int) { *c++ }
+
+//go:noinline
+func calls(c *int) { count(c) }
+
+//go:noinline
+func defers(c *int) { defer count(c) }
+
+//go:noinline
+func defersThree(c *int) {
+	defer count(c)
+	defer count(c)
+	defer count(c)
+}
+
+//go:noinline
+func recovers(c *int) {
+	if recover() != nil {
+		*c++
+	}
+}
+
+//go:noinline
+func panics(c *int) {
+	defer recovers(c)
+	panic("bench")
+}
+
+//go:noinline
+func panicsBelow(depth int) {
+	if depth == 0 {
+		panic("bench")
+	}
+	panicsBelow(depth - 1)
+}
+
+//go:noinline
+func panicsDeep(c *int) {
+	defer recovers(c)
+	panicsBelow(10)
+}
+
+// deferred calls f n times; each makes per calls of count, or recovers as often.
+func deferred(name string, n, per int, f func(*int)) {
+	repeat(name, n, func() {
+		c := 0
+		for i := 0; i < n; i++ {
+			f(&c)
+		}
+		check(c == per*n, "a call is missing")
+	})
+}

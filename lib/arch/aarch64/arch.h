@@ -35,6 +35,25 @@ static inline void *arch_frame_pc(const void *sp)
 	return (void *)x30;
 }
 
+/* An address without the signature that it may have. */
+static inline const void *arch_strip(uint64_t signed_pc)
+{
+	register uint64_t x30 __asm__("x30") = signed_pc;
+
+	__asm__("hint #7" /* xpaclri */ : "+r"(x30));
+	return (const void *)x30;
+}
+
+/* Where the function returns to whose __builtin_frame_address(0) this is. */
+static inline const void *arch_frame_return(const void *frame)
+{
+	return arch_strip(((const uint64_t *)frame)[1]);
+}
+
+/* Indices of struct goro_deferred's regs. */
+#define DEFER_SP 12
+#define DEFER_PC 11
+
 /* Every register but sp and x29, which the switch itself saves. */
 #ifdef __ARM_FEATURE_SVE
 # define ARCH_CLOBBER_SVE , "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12",	\

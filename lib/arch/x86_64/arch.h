@@ -34,6 +34,22 @@ static inline void *arch_frame_pc(const void *sp)
 	return (void *)((const struct arch_frame *)sp)->rip;
 }
 
+/* An address without the signature that it may have: here there is none. */
+static inline const void *arch_strip(uint64_t pc)
+{
+	return (const void *)pc;
+}
+
+/* Where the function returns to whose __builtin_frame_address(0) this is. */
+static inline const void *arch_frame_return(const void *frame)
+{
+	return ((void *const *)frame)[1];
+}
+
+/* Indices of struct goro_deferred's regs. */
+#define DEFER_SP 6
+#define DEFER_PC 7
+
 /* Every register but rsp and rbp, which the switch itself saves. */
 #ifdef __AVX512F__
 # define ARCH_CLOBBER_AVX512 , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24",	\

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* panic.h: panics and deferred calls, for the files of the scheduler. Layer 6. */
+#ifndef LIB_PANIC_H
+#define LIB_PANIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <goro/panic.h>
+
+struct g;
+struct m;
+
+/* What a signal handler tells of a fault. It lies on the goroutine's stack, below the frame that faulted; the .S files know the first four fields. */
+struct fault {
+	uint64_t pc, sp, fp, lr;
+	uint64_t addr;
+	int32_t sig, code;
+};
+
+/* A panic, or goro_exit(), that is running deferred calls. It lies on its own stack, newer ones further up. */
+struct panic {
+	struct panic *link; /* the one that it interrupted */
+	struct goro_panicked info;
+	struct goro_deferred *running;
+	bool recovered;
+	bool goexit;
+};
+
+/* defer.S */
+#define RETURNS_TWICE __attribute__((returns_twice))
+int goro__save(uint64_t *regs) RETURNS_TWICE; /* 0; 1 when it returns again, by goro__restore(): setjmp() and longjmp() */
+_Noreturn void goro__restore(const uint64_t *regs);
+void goro__deferred(void (*fn)(void *), void *arg);
+extern const char goro__deferred_ret[]; /* where fn returns to */
+void goro__fault_entry(void);
+
+/* panic.c */
+_Noreturn void goro__fault_panic(struct fault *f); /* on the goroutine's stack, in place of the instruction that faulted */
+_Noreturn void goro__panic_go(struct g *g, struct goro_deferred *d); /* to the function that deferred d; NULL: the goroutine ends. In user context */
+
+/* fault.c. In a signal handler: true if the thread goes on with a panic when the handler returns. SIGSAFE. */
+bool goro__fault_enter(struct m *m, struct g *g, const struct fault *f, void *uc);
+void goro__fault_read(struct fault *f, int sig, const void *siginfo, const void *uc);
+void goro__fault_print(int sig, int code, uint64_t addr, uint64_t pc); /* Go's line "[signal ...]"; between print_start() and print_end() */
+
+/* onstack.c: g leaves the innermost call of goro_call_on_stack() for d, or for its end */
+_Noreturn void goro__onstack_leave(struct g *g, struct goro_deferred *d);
+bool goro__onstack_above(struct g *g, struct goro_deferred *d); /* is there one that d is not in? */
+
+/* spawn.c: the goroutine ends, on whichever frame of its own stack; in user context */
+_Noreturn void goro__g_exit(struct g *g);
+
+/* unwind.c */
+uintptr_t goro__function_of(const void *pc, bool *ret_whole); /* its first byte, 0 if not known; not whole: a part that the compiler has put elsewhere */
+/*
+ * In a program with the C++ library: runs the destructors of the frames down to that of the function that deferred d, or of all, and then goes on by
+ * goro__panic_go(). Returns if it cannot.
+ */
+void goro__unwind_cxx(struct g *g, struct goro_deferred *d);
+
+#endif

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check_defer.c: deferred calls. Each case of the table is a sentence of the Go specification ("Defer statements"), which it quotes, or something that an adversary would try. The table is run in goroutines on 1, 2 and 8 processors, on a plain thread beside them, and
+ * without any runtime.
+ */
+#define _GNU_SOURCE
+#include <goro.h>
+#include <goro/short.h>
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "t.h"
+
+/* What the deferred calls of a case have written. */
+struct trace {
+	char text[256];
+	size_t len;
+};
+
+static void put(struct trace *t, char c)
+{
+	t_check(t->len + 1 < sizeof t->text);
+	t->text[t->len++] = c;
+	t->text[t->len] = 0;
+}
+
+/* Each writes its letter. */
+struct letter {
+	struct trace *t;
+	char c;
+};
+
+static void letter(struct letter *l)
+{
+	put(l->t, l->c);
+}
+
+static void put_a(struct trace *t) { put(t, 'a'); }
+static void put_b(struct trace *t) { put(t, 'b'); }
+static void put_c(struct trace *t) { put(t, 'c'); }
+
+#define EXPECT(t, s) t_check(strcmp((t)->text, s) == 0, "%s", (t)->text)
+
+/* ---- Defer statements ---------------------------------------------------------------------------------------- */
+
+static int leaves_by_return(struct trace *t, int early)
+{
+	defer(put_a, t, 0);
+	if (early)
+		return 1;
+	defer(put_b, t, 0);
+	put(t, '.');
+	return 2;
+}
+
+static void leaves_by_its_end(struct trace *t)
+{
+	defer(put_a, t);
+	put(t, '.');
+}
+
+static void on_return_and_at_the_end(struct trace *t)
+{
+	t_check_int(leaves_by_return(t, 1), ==, 1);
+	EXPECT(t, "a");
+	t_check_int(leaves_by_return(t, 0), ==, 2);
+	EXPECT(t, "a.ba");
+	leaves_by_its_end(t);
+	EXPECT(t, "a.ba.a");
+}
+
+static void swallow(struct trace *t)
+{
+	const struct goro_panicked *p = recover();
+
+	put(t, p ? 'R' : 'n');
+}
+
+static int leaves_by_panic(struct trace *t)
+{
+	defer(put_c, t, 1);
+	defer(swallow, t, 2);
+	defer(put_a, t, 3);
+	panic("out");
+}
+
+static void when_panicking(struct trace *t)
+{
+	t_check_int(leaves_by_panic(t), ==, 2);
+	EXPECT(t, "aRc");
+}
+
+static void set_int(int *p)
+{
+	*p += 1;
+}
+
+static void evaluates_now(struct trace *t)
+{
+	struct letter x = { t, 'x' }, y = { t, 'y' }, *which = &x;
+	void (*fn)(struct letter *) = letter;
+	int n = 0, *counter = &n;
+
+	{
+		defer(fn, which);
+		defer(set_int, (put(t, '1'), counter));
+		which = &y;
+		fn = NULL;
+		counter = NULL;
+		EXPECT(t, "1");
+		t_check_int(n, ==, 0);
+	}
+	EXPECT(t, "1x");
+	t_check_int(n, ==, 1);
+}
+
+static void in_reverse_order(struct trace *t)
+{
+	{
+		defer(put_a, t);
+		defer(put_b, t);
+		defer(put_c, t);
+	}
+	EXPECT(t, "cba");
+}
+
+static int result_is_set_before(int *p)
+{
+	defer(set_int, p, -1);
+	return *p;
+}
+
+static void after_the_result(struct trace *t)
+{
+	int n = 7;
+
+	(void)t;
+	t_check_int(result_is_set_before(&n), ==, 7);
+	t_check_int(n, ==, 8);
+}
+
+static void defers_null(struct trace *t)
+{
+	void (*volatile nothing)(void *) = NULL;
+
+	defer(swallow, t);
+	{
+		defer(nothing, t);
+		put(t, '.');
+	}
+	put(t, '!');
+}
+
+static void null_panics_when_it_is_called(struct trace *t)
+{
+	if (!goro_id())
+		return; /* a fault on a plain thread is none of ours */
+	defers_null(t);
+	EXPECT(t, ".R");
+}
+
+static void drops_results(struct trace *t)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	t_check(fd >= 0);
+	{
+		defer(close, fd);
+		t_check(fcntl(fd, F_GETFD) >= 0);
+	}
+	t_check(fcntl(fd, F_GETFD) < 0);
+	{
+		char *p = strdup("x");
+
+		defer(free, p);
+		put(t, *p);
+	}
+	EXPECT(t, "x");
+}
+
+/* ---- Where C differs, and other ways out ----------------------------------------------------------------------------- */
+
+static void at_the_end_of_each_round(struct trace *t)
+{
+	for (int i = 0; i < 6; i++) {
+		struct letter l = { t, (char)('0' + i) };
+
+		defer(letter, &l);
+		if (i == 1)
+			continue;
+		if (i == 4)
+			break;
+		put(t, '.');
+	}
+	EXPECT(t, ".01.2.34");
+}
+
+static void by_goto(struct trace *t)
+{
+	int n = 0;
+
+again:
+	{
+		defer(put_a, t);
+		if (n++ < 2)
+			goto again;
+	}
+	EXPECT(t, "aaa");
+}
+
+static void defers_too(struct trace *t)
+{
+	defer(put_a, t);
+	put(t, '(');
+	{
+		defer(put_b, t);
+	}
+	put(t, ')');
+}
+
+static void deferred_calls_defer(struct trace *t)
+{
+	{
+		defer(put_c, t);
+		defer(defers_too, t);
+		put(t, '.');
+	}
+	EXPECT(t, ".(b)ac");
+}
+
+#define NESTED 10000
+
+static long balance;
+
+static void minus(int n)
+{
+	t_check_int(balance, ==, n);
+	balance--;
+}
+
+/* -O2 must not make a loop of it. */
+static __attribute__((noinline)) int nested(int n)
+{
+	volatile int keep = n;
+
+	if (n > NESTED)
+		return 0;
+	balance++;
+	defer(minus, n, -1);
+	return nested(n + 1) + keep - n;
+}
+
+static void run_nested(void *arg)
+{
+	(void)arg;
+	balance = 0;
+	t_check_int(nested(1), ==, 0);
+	t_check_int(balance, ==, 0);
+}
+
+static void ten_thousand_deep(struct trace *t)
+{
+	(void)t;
+	t_check_int(goro_call_on_stack((size_t)64 << 20, run_nested, NULL), ==, 0);
+}
+
+static struct { signed char c; long l; unsigned u; char *p; } args;
+
+static void take_char(signed char c) { args.c = c; }
+static int take_long(long l) { args.l = l; return 5; }
+static void take_unsigned(unsigned u) { args.u = u; }
+static char *take_pointer(const char *p) { return args.p = (char *)(uintptr_t)p; }
+
+static void arguments_of_each_kind(struct trace *t)
+{
+	{
+		defer(take_char, -3);
+		defer(take_long, -4);
+		defer(take_unsigned, 5u);
+		defer(take_pointer, t->text);
+	}
+	t_check(args.c == -3 && args.l == -4 && args.u == 5 && args.p == t->text);
+}
+
+struct pair { double a, b; };
+
+static struct pair returns_a_structure(struct trace *t, int fails)
+{
+	struct pair p = { 1, 2 };
+
+	defer(swallow, t, ((struct pair){ 3, 4 }));
+	if (fails)
+		panic("no pair");
+	return p;
+}
+
+static double returns_a_double(struct trace *t, int fails)
+{
+	defer(swallow, t, 0.5);
+	if (fails)
+		panic("no double");
+	return 1.5;
+}
+
+static void results_of_each_kind(struct trace *t)
+{
+	t_check(returns_a_structure(t, 0).b == 2 && returns_a_structure(t, 1).b == 4);
+	t_check(returns_a_double(t, 0) == 1.5 && returns_a_double(t, 1) == 0.5);
+	EXPECT(t, "nRnR");
+}
+
+/* What a function owes to its caller is there after a recovery: registers that it does not even use. */
+static __attribute__((noinline)) void recovers(struct trace *t)
+{
+	defer(swallow, t);
+	panic("%s", "registers");
+}
+
+static void registers_survive(struct trace *t)
+{
+	volatile long seed = 11;
+	long v[12], sum = 0;
+	double d[10];
+
+	for (int i = 0; i < 12; i++)
+		v[i] = seed * (i + 1);
+	for (int i = 0; i < 10; i++)
+		d[i] = (double)(seed + i);
+	recovers(t);
+	for (int i = 0; i < 12; i++)
+		sum += v[i];
+	for (int i = 0; i < 10; i++)
+		sum += (long)d[i];
+	t_check_int(sum, ==, 11 * 78 + 155);
+	EXPECT(t, "R");
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------------------ */
+
+static const struct {
+	const char *sentence;
+	void (*run)(struct trace *t);
+} cases[] = {
+	{ "A \"defer\" statement invokes a function whose execution is deferred to the moment the surrounding function returns, either because the surrounding "
+	  "function executed a return statement, reached the end of its function body,", on_return_and_at_the_end },
+	{ "or because the corresponding goroutine is panicking.", when_panicking },
+	{ "Each time a \"defer\" statement executes, the function value and parameters to the call are evaluated as usual and saved anew but the actual function is "
+	  "not invoked.", evaluates_now },
+	{ "Instead, deferred functions are invoked immediately before the surrounding function returns, in the reverse order they were deferred.", in_reverse_order },
+	{ "if the surrounding function returns through an explicit return statement, deferred functions are executed after any result parameters are set by that "
+	  "return statement but before the function returns to its caller.", after_the_result },
+	{ "If a deferred function value evaluates to nil, execution panics when the function is invoked, not when the \"defer\" statement is executed.",
+	  null_panics_when_it_is_called },
+	{ "If the deferred function has any return values, they are discarded when the function completes.", drops_results },
+	{ "C: at the end of the scope, in each round of a loop", at_the_end_of_each_round },
+	{ "C: a scope that is left by goto", by_goto },
+	{ "a deferred function defers", deferred_calls_defer },
+	{ "10,000 nested functions that defer", ten_thousand_deep },
+	{ "arguments of each kind", arguments_of_each_kind },
+	{ "results of each kind after a recovery", results_of_each_kind },
+	{ "callee-saved registers after a recovery", registers_survive },
+};
+#define NCASES ((int)(sizeof cases / sizeof cases[0]))
+
+static void run_case(int i)
+{
+	struct trace t = { "", 0 };
+
+	cases[i].run(&t);
+}
+
+static int main_of_case(void *arg)
+{
+	fprintf(stderr, "%s\n", cases[*(int *)arg].sentence); /* the log of a failure tells which */
+	run_case(*(int *)arg);
+	return 0;
+}
+
+START_TEST(it_is_as_Go_specifies_on_1_processor)
+{
+	api_run_procs(1, main_of_case, &_i);
+}
+END_TEST
+
+static void in_goroutine(int i, struct goro_waitgroup *wg)
+{
+	run_case(i);
+	goro_waitgroup_done(wg);
+}
+
+static void *in_thread(void *arg)
+{
+	for (int i = 0; i < NCASES; i++)
+		if (cases[i].run != ten_thousand_deep)
+			run_case(i);
+	return arg;
+}
+
+static int all_at_once(void *arg)
+{
+	struct goro_waitgroup wg = GORO_WAITGROUP_INIT;
+	pthread_t t = api_thread(in_thread, NULL);
+
+	(void)arg;
+	for (int i = 0; i < 20 * NCASES; i++) {
+		if (cases[i % NCASES].run == ten_thousand_deep || cases[i % NCASES].run == arguments_of_each_kind)
+			continue; /* they use what is static */
+		goro_waitgroup_add(&wg, 1);
+		t_check_int(go(in_goroutine, i % NCASES, &wg), ==, 0);
+	}
+	t_check_int(goro_waitgroup_wait(&wg, GORO_FOREVER), ==, 0);
+	api_join(t);
+	return 0;
+}
+
+START_TEST(it_is_so_on_many_processors_and_beside_a_plain_thread)
+{
+	api_run_procs(2, all_at_once, NULL);
+	api_run_procs(8, all_at_once, NULL);
+}
+END_TEST
+
+START_TEST(it_is_so_without_a_runtime)
+{
+	in_thread(NULL);
+	run_nested(NULL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("defer");
+	TCase *tc = tcase_create("specification");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, it_is_as_Go_specifies_on_1_processor, 0, NCASES);
+	tcase_add_test(tc, it_is_so_on_many_processors_and_beside_a_plain_thread);
+	tcase_add_test(tc, it_is_so_without_a_runtime);
+	suite_add_tcase(s, tc);
+	return t_main(s);
+}

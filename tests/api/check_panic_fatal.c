@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check_panic_fatal.c: "At that point, the program is terminated and the error condition is reported, including the value of the argument to panic" (Go
+ * specification, "Handling panics"): what is printed, word by word, and the exit status.
+ */
+#define _GNU_SOURCE
+#include <goro.h>
+#include <goro/short.h>
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "t.h"
+
+static char err[1 << 16];
+
+/* What a case has seen. The text of a panic is copied: it is valid in the deferred call only. */
+struct seen {
+	char text[600];
+	char order[64];
+	void *value;
+	unsigned flags;
+	int calls, panics;
+};
+
+static void note(struct seen *s, char c)
+{
+	size_t n = strlen(s->order);
+
+	t_check(n + 1 < sizeof s->order);
+	s->order[n] = c;
+}
+
+static void keep(struct seen *s, const struct goro_panicked *p)
+{
+	s->calls++;
+	if (!p) {
+		note(s, '-');
+		return;
+	}
+	s->panics++;
+	snprintf(s->text, sizeof s->text, "%s", p->text);
+	s->value = p->value;
+	s->flags = p->flags;
+	note(s, 'R');
+}
+
+static void catcher(struct seen *s)
+{
+	keep(s, recover());
+}
+
+static void panics_again(struct seen *s)
+{
+	note(s, 'p');
+	panic("second");
+}
+
+static void recovers_and_panics(struct seen *s)
+{
+	keep(s, recover());
+	panic("after %s", s->text);
+}
+
+/* ---- nobody recovers ---------------------------------------------------------------------------------------------------- */
+
+/* Global, for the names. */
+void frame_of_the_panic(int n);
+void frame_below_it(int n);
+
+__attribute__((noinline)) void frame_of_the_panic(int n)
+{
+	panic("that is it: %d", n);
+}
+
+static void wrote(void *arg)
+{
+	dprintf(STDERR_FILENO, "deferred %s\n", (char *)arg);
+}
+
+__attribute__((noinline)) void frame_below_it(int n)
+{
+	defer(wrote, "call");
+	frame_of_the_panic(n);
+	__asm__ volatile("");
+}
+
+static int panic_main(void *arg)
+{
+	frame_below_it((int)(intptr_t)arg);
+	return 0;
+}
+
+static void *wait_for_it(void *arg)
+{
+	pause();
+	return arg;
+}
+
+static int panic_in_goroutine(void *arg)
+{
+	t_check_int(go(frame_below_it, (int)(intptr_t)arg), ==, 0);
+	goro_blocking(wait_for_it, NULL);
+	return 0;
+}
+
+static void ends_by_panic(goro_main_fn fn, void *arg, const char *begins)
+{
+	int status = api_child(0, fn, arg, err, sizeof err);
+	size_t n = strlen(begins);
+
+	t_check(WIFEXITED(status) && WEXITSTATUS(status) == 2, "%#x: %.2000s", status, err);
+	t_check(strncmp(err, begins, n) == 0, "%.2000s", err);
+}
+
+START_TEST(at_that_point_the_program_is_terminated_and_the_error_condition_is_reported_including_the_value_of_the_argument_to_panic)
+{
+	ends_by_panic(_i ? panic_in_goroutine : panic_main, (void *)1, "deferred call\npanic: that is it: 1\n\ngoroutine ");
+	t_check(strstr(err, " [running]:\n") != NULL, "%.2000s", err);
+	/* The deferred call has run, and the frames are there all the same. */
+	t_check(strstr(err, "frame_of_the_panic") != NULL, "%.2000s", err);
+	t_check(strstr(err, "frame_below_it") != NULL, "%.2000s", err);
+	t_check(!_i || strstr(err, "created by goroutine 1") != NULL, "%.2000s", err);
+}
+END_TEST
+
+static int recovers_and_repanics(void *arg)
+{
+	struct seen s = { .calls = 0 };
+
+	(void)arg;
+	defer(recovers_and_panics, &s, 0);
+	panic("one");
+}
+
+static int panics_in_deferred(void *arg)
+{
+	struct seen s = { .calls = 0 };
+
+	(void)arg;
+	defer(recovers_and_panics, &s, 0);
+	defer(panics_again, &s, 0);
+	panic("first");
+}
+
+static void exits_by_panic(struct seen *s)
+{
+	defer(panics_again, s);
+	goro_exit();
+}
+
+static int exit_panics(void *arg)
+{
+	static struct seen s;
+
+	(void)arg;
+	go(exits_by_panic, &s);
+	goro_blocking(wait_for_it, NULL);
+	return 0;
+}
+
+START_TEST(nested_panics_are_printed_as_Go_prints_them)
+{
+	ends_by_panic(recovers_and_repanics, NULL, "panic: one [recovered]\n\tpanic: after one\n\ngoroutine 1");
+	ends_by_panic(panics_in_deferred, NULL, "panic: first\n\tpanic: second [recovered]\n\tpanic: after second\n\ngoroutine 1");
+	ends_by_panic(exit_panics, NULL, "panic: second\n\ngoroutine ");
+}
+END_TEST
+
+static void *thread_panics(void *arg)
+{
+	panic("in a thread %s", (char *)arg);
+}
+
+static int thread_main(void *arg)
+{
+	api_join(api_thread(thread_panics, arg));
+	return 0;
+}
+
+START_TEST(a_panic_on_a_plain_thread_ends_the_process_too)
+{
+	ends_by_panic(thread_main, "x", "panic: in a thread x\n\nplain thread [running]:\n");
+}
+END_TEST
+
+static void waits_for_ever(void)
+{
+	goro_set_name("the waiting one");
+	goro_chan_recv(NULL, NULL, GORO_FOREVER);
+}
+
+static int panic_beside_others(void *arg)
+{
+	t_check_int(go(waits_for_ever), ==, 0);
+	for (int i = 0; i < 10; i++)
+		goro_yield();
+	return panic_main(arg);
+}
+
+START_TEST(GORO_TRACEBACK_says_how_much_is_told)
+{
+	int status;
+
+	ends_by_panic(panic_beside_others, (void *)1, "deferred call\npanic: that is it: 1\n\n");
+	t_check(strstr(err, "the waiting one") == NULL, "%.2000s", err);
+	setenv("GORO_TRACEBACK", "all", 1);
+	ends_by_panic(panic_beside_others, (void *)1, "deferred call\npanic: that is it: 1\n\n");
+	t_check(strstr(err, "the waiting one") != NULL && strstr(err, "chan receive (nil chan)") != NULL, "%.3000s", err);
+	setenv("GORO_TRACEBACK", "none", 1);
+	ends_by_panic(panic_beside_others, (void *)1, "deferred call\npanic: that is it: 1\n\n");
+	t_check(strstr(err, "goroutine") == NULL, "%.2000s", err);
+	setenv("GORO_TRACEBACK", "crash", 1);
+	status = api_child(0, panic_beside_others, (void *)1, err, sizeof err);
+	t_check(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%#x", status);
+}
+END_TEST
+
+static int unlock_of_unlocked(void *arg)
+{
+	static struct goro_mutex m;
+	static struct seen s;
+
+	(void)arg;
+	defer(catcher, &s, 0);
+	goro_mutex_unlock(&m);
+	return 0;
+}
+
+START_TEST(unlock_of_an_unlocked_mutex_stays_fatal_as_in_Go)
+{
+	api_expect_fatal(unlock_of_unlocked, NULL, "fatal error: sync: unlock of unlocked mutex");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("panic_fatal");
+	TCase *tc = tcase_create("fatal");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc,
+		at_that_point_the_program_is_terminated_and_the_error_condition_is_reported_including_the_value_of_the_argument_to_panic, 0, 2);
+	tcase_add_test(tc, nested_panics_are_printed_as_Go_prints_them);
+	tcase_add_test(tc, a_panic_on_a_plain_thread_ends_the_process_too);
+	tcase_add_test(tc, GORO_TRACEBACK_says_how_much_is_told);
+	tcase_add_test(tc, unlock_of_an_unlocked_mutex_stays_fatal_as_in_Go);
+	suite_add_tcase(s, tc);
+	return t_main(s);
+}
