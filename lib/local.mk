@@ -117,6 +117,7 @@ endif
 # -- 8 sync: channels, select, locks
 goro_sources += %D%/sema.c %D%/sema.h
 goro_sources += %D%/mutex.c
+goro_sources += %D%/rwmutex.c
 goro_sources += %D%/group.c
 goro_sources += %D%/chan.c %D%/chan.h
 goro_sources += %D%/forget.c

@@ -122,6 +122,11 @@ static void dequeue(struct bucket *b, struct sleeper *w)
 	}
 }
 
+struct sleeper *goro__sema_first(struct bucket *b, const void *addr)
+{
+	return find(b, addr);
+}
+
 struct sleeper *goro__sema_take(struct bucket *b, const void *addr)
 {
 	struct sleeper *w = find(b, addr);

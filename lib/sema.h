@@ -58,6 +58,9 @@ static inline void sema_unlock(struct bucket *b)
 GORO_PARKS struct m *goro__sema_wait(struct m *m, struct bucket *b, struct sleeper *w, enum wait_reason why,
 				     int64_t deadline, bool first);
 
+/* The first sleeper of addr, which stays in its queue, or NULL. b is locked. */
+struct sleeper *goro__sema_first(struct bucket *b, const void *addr);
+
 /* Takes the first sleeper of addr off its queue, NULL if there is none. b is locked; who gets one must wake it. */
 struct sleeper *goro__sema_take(struct bucket *b, const void *addr);
 

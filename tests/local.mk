@@ -90,6 +90,8 @@ t_models += %D%/model/model_park
 %C%_model_model_park_LDADD = $(T_MODEL)
 t_models += %D%/model/model_runq
 %C%_model_model_runq_LDADD = $(T_MODEL)
+t_models += %D%/model/model_rwmutex
+%C%_model_model_rwmutex_LDADD = $(T_MODEL)
 t_models += %D%/model/model_sema
 %C%_model_model_sema_LDADD = $(T_MODEL)
 
@@ -116,6 +118,8 @@ t_programs += %D%/api/check_spawn_many
 %C%_api_check_spawn_many_LDADD = $(T_API)
 t_programs += %D%/api/check_sync
 %C%_api_check_sync_LDADD = $(T_API)
+t_programs += %D%/api/check_rwmutex
+%C%_api_check_rwmutex_LDADD = $(T_API)
 t_programs += %D%/api/check_time
 %C%_api_check_time_LDADD = $(T_API)
 t_programs += %D%/api/check_file
@@ -271,7 +275,7 @@ if HAVE_CHECK
 check_LTLIBRARIES += %D%/libt.la
 %C%_libt_la_SOURCES = %D%/t.c %D%/t.h %D%/t_wait.c
 check_LTLIBRARIES += %D%/api/libapi.la
-%C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h
+%C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h %D%/api/cases.h
 check_LTLIBRARIES += %D%/preempt/libpre.la
 %C%_preempt_libpre_la_SOURCES = %D%/preempt/pre.c %D%/preempt/pre.h
 check_LTLIBRARIES += %D%/model/libmodel.la

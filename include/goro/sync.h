@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * goro/sync.h: Go's sync.WaitGroup and sync.Mutex. Zero is a valid initial state; goroutines and plain
+ * goro/sync.h: Go's package sync: WaitGroup, Mutex, RWMutex. Zero is a valid initial state; goroutines and plain
  * threads may share one object, before goro_run() and after it too; an object must not be copied after its
- * first use. Misuse is a panic with Go's own words (package sync).
+ * first use. Misuse is a panic, or fatal where it is so in Go, with Go's own words.
  */
 #ifndef GORO_SYNC_H
 #define GORO_SYNC_H
@@ -51,6 +51,36 @@ GORO_API GORO_PARKS void goro_mutex_lock(struct goro_mutex *mu);
 GORO_API GORO_PARKS int goro_mutex_lock_until(struct goro_mutex *mu, int64_t deadline);
 GORO_API int goro_mutex_trylock(struct goro_mutex *mu);
 GORO_API GORO_PARKS void goro_mutex_unlock(struct goro_mutex *mu);
+
+struct goro_rwmutex {
+	struct goro_mutex w; /* held by a writer, or by one that waits for readers to leave; internal */
+	uint32_t state;	     /* readers, and who waits; internal */
+};
+#define GORO_RWMUTEX_INIT { GORO_MUTEX_INIT, 0 }
+
+/*
+ * Go's sync.RWMutex: any number of readers or one writer. A lock that waits for readers keeps new ones out, so that it is its turn when those
+ * have left; an unlock lets in all readers that have waited meanwhile, before the next writer. Therefore a goroutine that holds it for
+ * reading must not rlock() it again (a lock() in between would wait for it, and it for the lock()), and a lock for reading cannot be upgraded.
+ * Like a mutex it belongs to no goroutine: another one may unlock it. What happens before an unlock is visible after the locks and rlocks
+ * that follow it, what happens before an runlock is visible after the locks that follow it; between readers nothing is ordered.
+ *
+ * lock and rlock wait until they have it. The _until forms return 0, or -ETIMEDOUT (-EAGAIN for GORO_NOW): then it is not locked, and whom
+ * they kept out goes on; a deadline in the past tries once. trylock and tryrlock return 1 if they have locked, 0 if not.
+ * Fatal, as in Go: "sync: Unlock of unlocked RWMutex", "sync: RUnlock of unlocked RWMutex".
+ * Who has the lock for writing may free *rw after his unlock, if he knows that nobody waits or will come; a reader must know that the writer
+ * before him has returned from his unlock, too.
+ * Parks: lock, rlock and their _until forms; unlock and trylock may give way to a writer that they hand the lock to; runlock and tryrlock do not.
+ * From: any thread.
+ */
+GORO_API GORO_PARKS void goro_rwmutex_lock(struct goro_rwmutex *rw);
+GORO_API GORO_PARKS int goro_rwmutex_lock_until(struct goro_rwmutex *rw, int64_t deadline);
+GORO_API GORO_PARKS int goro_rwmutex_trylock(struct goro_rwmutex *rw);
+GORO_API GORO_PARKS void goro_rwmutex_unlock(struct goro_rwmutex *rw);
+GORO_API GORO_PARKS void goro_rwmutex_rlock(struct goro_rwmutex *rw);
+GORO_API GORO_PARKS int goro_rwmutex_rlock_until(struct goro_rwmutex *rw, int64_t deadline);
+GORO_API int goro_rwmutex_tryrlock(struct goro_rwmutex *rw);
+GORO_API void goro_rwmutex_runlock(struct goro_rwmutex *rw);
 
 GORO_END_DECLS
 
