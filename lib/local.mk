@@ -118,6 +118,7 @@ endif
 goro_sources += %D%/sema.c %D%/sema.h
 goro_sources += %D%/mutex.c
 goro_sources += %D%/rwmutex.c
+goro_sources += %D%/cond.c
 goro_sources += %D%/group.c
 goro_sources += %D%/chan.c %D%/chan.h
 goro_sources += %D%/forget.c

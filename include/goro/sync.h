@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * goro/sync.h: Go's package sync: WaitGroup, Mutex, RWMutex. Zero is a valid initial state; goroutines and plain
+ * goro/sync.h: Go's package sync: WaitGroup, Mutex, RWMutex, Cond. Zero is a valid initial state; goroutines and plain
  * threads may share one object, before goro_run() and after it too; an object must not be copied after its
  * first use. Misuse is a panic, or fatal where it is so in Go, with Go's own words.
  */
@@ -81,6 +81,35 @@ GORO_API GORO_PARKS void goro_rwmutex_rlock(struct goro_rwmutex *rw);
 GORO_API GORO_PARKS int goro_rwmutex_rlock_until(struct goro_rwmutex *rw, int64_t deadline);
 GORO_API int goro_rwmutex_tryrlock(struct goro_rwmutex *rw);
 GORO_API void goro_rwmutex_runlock(struct goro_rwmutex *rw);
+
+struct goro_cond {
+	uint32_t state; /* whether somebody waits; internal */
+};
+#define GORO_COND_INIT { 0 }
+
+/*
+ * Go's sync.Cond. A wait unlocks the lock that the caller holds and begins to wait, in one step as far as signal and broadcast are concerned, and
+ * locks it again before it returns. It returns 0 if a signal or a broadcast has ended it, and for no other reason but its deadline: -ETIMEDOUT,
+ * also then locked again. Whether the condition holds then is to be looked at in a loop:
+ *
+ *	goro_mutex_lock(&mu);
+ *	while (!condition)
+ *		goro_cond_wait(&cond, &mu, GORO_FOREVER);
+ *
+ * The lock is a mutex, or an RWMutex that is held for writing (wait_lock) or for reading (wait_rlock). With a deadline that has passed already,
+ * -ETIMEDOUT, or GORO_NOW, -EAGAIN, it stays locked throughout. The signal or broadcast that ends a wait happens before its return.
+ * Parks: yes. From: any thread. The lock must be held, or it is as in an unlock.
+ */
+GORO_API GORO_PARKS int goro_cond_wait(struct goro_cond *cond, struct goro_mutex *mu, int64_t deadline);
+GORO_API GORO_PARKS int goro_cond_wait_lock(struct goro_cond *cond, struct goro_rwmutex *rw, int64_t deadline);
+GORO_API GORO_PARKS int goro_cond_wait_rlock(struct goro_cond *cond, struct goro_rwmutex *rw, int64_t deadline);
+
+/*
+ * signal ends the wait that has lasted longest, if there is one; broadcast ends all. The lock may be held or not.
+ * Parks: no. From: any thread.
+ */
+GORO_API void goro_cond_signal(struct goro_cond *cond);
+GORO_API void goro_cond_broadcast(struct goro_cond *cond);
 
 GORO_END_DECLS
 
