@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * goro/sync.h: Go's package sync: WaitGroup, Mutex, RWMutex, Cond. Zero is a valid initial state; goroutines and plain
+ * goro/sync.h: Go's package sync: WaitGroup, Mutex, RWMutex, Cond, Once, and a weighted semaphore. Zero is a valid initial state; goroutines and plain
  * threads may share one object, before goro_run() and after it too; an object must not be copied after its
  * first use. Misuse is a panic, or fatal where it is so in Go, with Go's own words.
  */
@@ -8,6 +8,7 @@
 #define GORO_SYNC_H
 
 #include <goro/attr.h>
+#include <stddef.h>
 #include <stdint.h>
 
 GORO_BEGIN_DECLS
@@ -110,6 +111,57 @@ GORO_API GORO_PARKS int goro_cond_wait_rlock(struct goro_cond *cond, struct goro
  */
 GORO_API void goro_cond_signal(struct goro_cond *cond);
 GORO_API void goro_cond_broadcast(struct goro_cond *cond);
+
+struct goro_once {
+	uint32_t done; /* internal */
+	struct goro_mutex mu;
+};
+#define GORO_ONCE_INIT { 0, GORO_MUTEX_INIT }
+
+/*
+ * Go's sync.Once: calls fn(arg) if this is the first call for *once, and returns when that one call of fn has returned. So whoever returns sees
+ * what fn did: its return happens before that of every goro_once_do(). fn must not call goro_once_do() of the same object: it would wait
+ * for itself.
+ * goro_once_do_until() returns 0 when fn has returned, -ETIMEDOUT (-EAGAIN for GORO_NOW) if another call of it still runs at the deadline, which
+ * does not end the caller's own call of fn.
+ * Parks: yes, as long as another one calls fn. From: any thread.
+ */
+GORO_API GORO_PARKS void goro_once_do(struct goro_once *once, void (*fn)(void *arg), void *arg);
+GORO_API GORO_PARKS int goro_once_do_until(struct goro_once *once, void (*fn)(void *arg), void *arg, int64_t deadline);
+
+struct goro_once_value {
+	struct goro_once once; /* internal, as is the value until goro_once_value() has returned */
+	void *value;
+};
+#define GORO_ONCE_VALUE_INIT { GORO_ONCE_INIT, NULL }
+
+/*
+ * Go's sync.OnceValue: the value of fn(arg), which is called by the first call only; as goro_once_do() in all else.
+ * Parks: yes. From: any thread.
+ */
+GORO_API GORO_PARKS void *goro_once_value(struct goro_once_value *once, void *(*fn)(void *arg), void *arg);
+
+/*
+ * golang.org/x/sync/semaphore: `size` tokens, of which a call acquires n and gives them back by a release. Those who wait are served in order of
+ * arrival: a request that does not fit keeps later ones waiting, smaller ones too, so that it does not starve. The initialiser says how many
+ * tokens there are; with zeroed memory there is none.
+ */
+struct goro_semaphore {
+	uint64_t size;	/* constant; below 2^62 */
+	uint64_t state; /* tokens in use, and whether somebody waits; internal */
+};
+#define GORO_SEMAPHORE_INIT(n) { (n), 0 }
+
+/*
+ * acquire waits for n tokens. Returns 0, or -ETIMEDOUT (-EAGAIN for GORO_NOW): then it has none, and those behind it may go on. A request for
+ * more than there are at all waits for its deadline, and in nobody's way. tryacquire returns 1 if it has them, 0 if not, and is not served before
+ * those who wait. release gives n tokens back, which need not be a number that somebody acquired in one call, and need not be his who calls
+ * it. Panics "semaphore: released more than held". What happens before a release is visible after the acquires that its tokens made possible.
+ * Parks: acquire; the others do not. From: any thread.
+ */
+GORO_API GORO_PARKS int goro_semaphore_acquire(struct goro_semaphore *sem, uint64_t n, int64_t deadline);
+GORO_API int goro_semaphore_tryacquire(struct goro_semaphore *sem, uint64_t n);
+GORO_API void goro_semaphore_release(struct goro_semaphore *sem, uint64_t n);
 
 GORO_END_DECLS
 
