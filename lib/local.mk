@@ -122,6 +122,7 @@ goro_sources += %D%/cond.c
 goro_sources += %D%/once.c
 goro_sources += %D%/semaphore.c
 goro_sources += %D%/group.c
+goro_sources += %D%/group_go.c
 goro_sources += %D%/chan.c %D%/chan.h
 goro_sources += %D%/forget.c
 goro_sources += %D%/select.c %D%/select.h

@@ -97,3 +97,6 @@ dist_man_MANS += %D%/goro_semaphore.3
 dist_man_MANS += %D%/goro_semaphore_acquire.3
 dist_man_MANS += %D%/goro_semaphore_tryacquire.3
 dist_man_MANS += %D%/goro_semaphore_release.3
+
+dist_man_MANS += %D%/goro_waitgroup_go.3
+dist_man_MANS += %D%/goro_waitgroup_go_args.3

@@ -8,6 +8,7 @@
 #define GORO_SYNC_H
 
 #include <goro/attr.h>
+#include <goro/go.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,15 @@ struct goro_waitgroup {
  */
 GORO_API void goro_waitgroup_add(struct goro_waitgroup *wg, int delta);
 GORO_API void goro_waitgroup_done(struct goro_waitgroup *wg); /* goro_waitgroup_add(wg, -1) */
+
+/*
+ * Go's wg.Go: adds 1, starts a goroutine that calls fn(arg), and takes the 1 back when fn has returned. Its return happens before that of
+ * the Wait that it ends. If the counter is zero, call it before the Wait, as goro_waitgroup_add().
+ * goro_waitgroup_go_args() is to GORO_WAITGROUP_GO() what goro_spawn_args() is to GORO_GO().
+ * Parks: no. From: as goro_spawn(). Returns 0, or the error of goro_spawn_args(): then the counter is what it was.
+ */
+GORO_API int goro_waitgroup_go(struct goro_waitgroup *wg, void (*fn)(void *arg), void *arg);
+GORO_API int goro_waitgroup_go_args(struct goro_waitgroup *wg, void (*fn)(void), const uint64_t *arg, unsigned nargs, unsigned fpmask);
 
 /*
  * Waits until the counter is zero. Returns 0, or -ETIMEDOUT when the deadline passed first (-EAGAIN if it
@@ -164,6 +174,22 @@ GORO_API int goro_semaphore_tryacquire(struct goro_semaphore *sem, uint64_t n);
 GORO_API void goro_semaphore_release(struct goro_semaphore *sem, uint64_t n);
 
 GORO_END_DECLS
+
+#ifndef __cplusplus
+/*
+ * int GORO_WAITGROUP_GO(wg, f, arguments...): goro_waitgroup_go() with a function and arguments as for GORO_GO(), in types too. C only: in C++
+ * a lambda that captures does as well, by goro_waitgroup_add(), GORO_GO() and goro_waitgroup_done().
+ *
+ *	GORO_WAITGROUP_GO(&wg, fetch, url, 2.5);
+ *	goro_waitgroup_wait(&wg, GORO_FOREVER);
+ */
+#define GORO_WAITGROUP_GO(wg, ...)                                                                               \
+	__extension__({                                                                                          \
+		struct goro_waitgroup *goro_wg = (wg);                                                           \
+		GORO__GO(GORO__BY_WAITGROUP, __VA_ARGS__);                                                       \
+	})
+#define GORO__BY_WAITGROUP(fn, arg, nargs, mask) goro_waitgroup_go_args(goro_wg, fn, arg, nargs, mask)
+#endif
 
 /*
  * The only functions of goro with an inline form. Locking and unlocking a mutex that needs no decision are one locked instruction
