@@ -28,6 +28,7 @@ goro_HEADERS += include/goro/select.h
 goro_HEADERS += include/goro/short.h
 goro_HEADERS += include/goro/sync.h
 goro_HEADERS += include/goro/time.h
+goro_HEADERS += include/goro/typed.h
 goro_HEADERS += include/goro/version.h
 
 # ----------------------------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ dist_man_MANS += %D%/goro_spawn_args.3
 dist_man_MANS += %D%/goro_spawn_opts.3
 dist_man_MANS += %D%/goro_yield.3
 dist_man_MANS += %D%/goro_time.3
+dist_man_MANS += %D%/goro_typed.3
 dist_man_MANS += %D%/goro_after.3
 dist_man_MANS += %D%/goro_now.3
 dist_man_MANS += %D%/goro_sleep.3
