@@ -18,6 +18,7 @@
 #include <goro/sync.h>
 #include <goro/chan.h>
 #include <goro/select.h>
+#include <goro/typed.h>
 #include <goro/net.h>
 #include <goro/file.h>
 #include <goro/preempt.h>

@@ -47,6 +47,9 @@ static const char *const reasons[WAIT_NREASONS] = {
 	[WAIT_BLOCKING] = "blocking call",
 	[WAIT_WORLD] = "stop the world",
 	[WAIT_SYSCALL] = "syscall",
+	[WAIT_RWMUTEX_LOCK] = "sync.RWMutex.Lock",
+	[WAIT_RWMUTEX_RLOCK] = "sync.RWMutex.RLock",
+	[WAIT_COND] = "sync.Cond.Wait",
 };
 
 const char *goro__wait_reason_name(enum wait_reason why)

@@ -54,6 +54,9 @@ enum wait_reason {
 	WAIT_BLOCKING,
 	WAIT_WORLD,
 	WAIT_SYSCALL,
+	WAIT_RWMUTEX_LOCK,
+	WAIT_RWMUTEX_RLOCK,
+	WAIT_COND,
 	WAIT_NREASONS
 };
 const char *goro__wait_reason_name(enum wait_reason why);

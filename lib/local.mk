@@ -29,6 +29,7 @@ goro_HEADERS += include/goro/select.h
 goro_HEADERS += include/goro/short.h
 goro_HEADERS += include/goro/sync.h
 goro_HEADERS += include/goro/time.h
+goro_HEADERS += include/goro/typed.h
 goro_HEADERS += include/goro/version.h
 
 # ----------------------------------------------------------------------------------------------------
@@ -122,7 +123,12 @@ endif
 # -- 8 sync: channels, select, locks
 goro_sources += %D%/sema.c %D%/sema.h
 goro_sources += %D%/mutex.c
+goro_sources += %D%/rwmutex.c
+goro_sources += %D%/cond.c
+goro_sources += %D%/once.c
+goro_sources += %D%/semaphore.c
 goro_sources += %D%/group.c
+goro_sources += %D%/group_go.c
 goro_sources += %D%/chan.c %D%/chan.h
 goro_sources += %D%/forget.c
 goro_sources += %D%/select.c %D%/select.h

@@ -122,6 +122,11 @@ static void dequeue(struct bucket *b, struct sleeper *w)
 	}
 }
 
+struct sleeper *goro__sema_first(struct bucket *b, const void *addr)
+{
+	return find(b, addr);
+}
+
 struct sleeper *goro__sema_take(struct bucket *b, const void *addr)
 {
 	struct sleeper *w = find(b, addr);
@@ -158,14 +163,24 @@ static void expire(struct m *m, void *arg)
 	sema_wake(m, w, -ETIMEDOUT);
 }
 
-struct m *goro__sema_wait(struct m *m, struct bucket *b, struct sleeper *w, enum wait_reason why, int64_t deadline,
-			  bool first)
+void goro__sema_list(struct m *m, struct bucket *b, struct sleeper *w, bool first)
 {
 	w->g = goro__self(m);
 	enqueue(b, w, first);
+}
+
+struct m *goro__sema_park(struct m *m, struct bucket *b, struct sleeper *w, enum wait_reason why, int64_t deadline)
+{
 	if (deadline < 0)
 		return goro__park(m, &b->lock, why);
 	return goro__park_until(m, &b->lock, why, deadline, expire, w);
+}
+
+struct m *goro__sema_wait(struct m *m, struct bucket *b, struct sleeper *w, enum wait_reason why, int64_t deadline,
+			  bool first)
+{
+	goro__sema_list(m, b, w, first);
+	return goro__sema_park(m, b, w, why, deadline);
 }
 
 /*

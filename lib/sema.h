@@ -58,6 +58,17 @@ static inline void sema_unlock(struct bucket *b)
 GORO_PARKS struct m *goro__sema_wait(struct m *m, struct bucket *b, struct sleeper *w, enum wait_reason why,
 				     int64_t deadline, bool first);
 
+/*
+ * The two halves of goro__sema_wait(), for who has something to do between them that may park: list() under the bucket's lock, which it leaves
+ * locked; park() when the bucket has been locked again and w was found still listed. Who takes a sleeper off that does not park yet
+ * must not wake it: how he knows is the caller's business (cond.c).
+ */
+void goro__sema_list(struct m *m, struct bucket *b, struct sleeper *w, bool first);
+GORO_PARKS struct m *goro__sema_park(struct m *m, struct bucket *b, struct sleeper *w, enum wait_reason why, int64_t deadline);
+
+/* The first sleeper of addr, which stays in its queue, or NULL. b is locked. */
+struct sleeper *goro__sema_first(struct bucket *b, const void *addr);
+
 /* Takes the first sleeper of addr off its queue, NULL if there is none. b is locked; who gets one must wake it. */
 struct sleeper *goro__sema_take(struct bucket *b, const void *addr);
 

@@ -384,7 +384,7 @@ static int place_copy(struct m *m, struct g *g, const struct goro_spawn_opts *o)
 	return 0;
 }
 
-int goro_spawn_opts(void (*fn)(void *), void *arg, const struct goro_spawn_opts *opts)
+int goro__spawn_opts(void (*fn)(void *), void *arg, const struct goro_spawn_opts *opts, const void *from)
 {
 	struct goro_spawn_opts o;
 	struct m *m;
@@ -402,7 +402,7 @@ int goro_spawn_opts(void (*fn)(void *), void *arg, const struct goro_spawn_opts 
 	g = g_alloc(m->p);
 	if (!g)
 		return exit_spawn(m, -ENOMEM);
-	init_g(m, g, (void (*)(void))fn, __builtin_return_address(0));
+	init_g(m, g, (void (*)(void))fn, from);
 	if (o.stack_size)
 		g->stk_cls = (uint8_t)cls;
 	if (o.name)
@@ -418,6 +418,11 @@ int goro_spawn_opts(void (*fn)(void *), void *arg, const struct goro_spawn_opts 
 	}
 	enqueue(m, g);
 	return exit_spawn(m, 0);
+}
+
+int goro_spawn_opts(void (*fn)(void *), void *arg, const struct goro_spawn_opts *opts)
+{
+	return goro__spawn_opts(fn, arg, opts, __builtin_return_address(0));
 }
 
 /* Takes back a record whose goroutine was never queued. */

@@ -12,6 +12,10 @@ struct g *goro__g_alloc(struct m *m);
 void goro__g_free(struct p *p, struct g *g);
 void goro__g_unspawn(struct m *m, struct g *g); /* it was never queued */
 
+/* goro_spawn_opts() for `from`, the caller's return address that backtraces show. */
+struct goro_spawn_opts;
+int goro__spawn_opts(void (*fn)(void *), void *arg, const struct goro_spawn_opts *opts, const void *from);
+
 /* A record of p's for the next goroutine of k, NULL without memory. *ret_more: there are more in it. */
 struct g *goro__g_unpack(struct p *p, struct pack *k, bool *ret_more);
 

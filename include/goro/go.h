@@ -106,7 +106,11 @@ GORO_END_DECLS
  * as in any call, and f may also be a lambda: without captures, or, if it takes no arguments, one whose
  * captures can be copied as bytes. Structures go by pointer, or through goro_spawn_opts() with .copy.
  */
-#define GORO_GO(...) GORO__CAT(GORO__GO, GORO__COUNT(__VA_ARGS__))(__VA_ARGS__)
+#define GORO_GO(...) GORO__GO(GORO__BY_GO, __VA_ARGS__)
+
+/* The same with another way to start it: `by` is a macro that gets a function pointer, its arguments' images, their number and fpmask. */
+#define GORO__GO(by, ...) GORO__CAT(GORO__GO, GORO__COUNT(__VA_ARGS__))(by, __VA_ARGS__)
+#define GORO__BY_GO(fn, arg, nargs, mask) goro_spawn_args(fn, arg, nargs, mask)
 
 #define GORO__CAT(a, b) GORO__CAT_(a, b)
 #define GORO__CAT_(a, b) a##b
@@ -184,43 +188,43 @@ GORO_END_DECLS
 	_Static_assert(GORO__RETURNABLE(*_Generic((goro_r *)0, void *: (int *)0, default: (goro_r *)0)),         \
 		       "GORO_GO: the function returns a structure, complex or long double; wrap it");
 
-#define GORO__SPAWN(n, mask) goro_spawn_args((void (*)(void))goro_f, goro_a, n, mask)
+#define GORO__SPAWN(by, n, mask) by((void (*)(void))goro_f, goro_a, n, mask)
 
-#define GORO__GO0(f)                                                                                             \
+#define GORO__GO0(by, f)                                                                                         \
 	__extension__({                                                                                          \
 		__auto_type goro_f = (f);                                                                        \
 		const uint64_t *goro_a = (const uint64_t *)0;                                                    \
 		GORO__CHECK(GORO__FIT0(void), goro_f())                                                          \
-		GORO__SPAWN(0, 0);                                                                               \
+		GORO__SPAWN(by, 0, 0);                                                                           \
 	})
-#define GORO__GO1(f, a)                                                                                          \
+#define GORO__GO1(by, f, a)                                                                                      \
 	__extension__({                                                                                          \
 		__auto_type goro_f = (f);                                                                        \
 		GORO__ARG(1, a)                                                                                  \
 		GORO__CHECK(GORO__FIT0(goro_p1) || GORO__FIT0(goro_q1), goro_f(goro_x1))                         \
 		uint64_t goro_a[1] = {GORO__IMAGE(goro_x1)};                                                     \
 		GORO__COPY_REAL(1, 0)                                                                            \
-		GORO__SPAWN(1, GORO__MASK(1, 0));                                                                \
+		GORO__SPAWN(by, 1, GORO__MASK(1, 0));                                                            \
 	})
-#define GORO__GO2(f, a, b)                                                                                       \
+#define GORO__GO2(by, f, a, b)                                                                                   \
 	__extension__({                                                                                          \
 		__auto_type goro_f = (f);                                                                        \
 		GORO__ARG(2, a) GORO__ARG(1, b)                                                                  \
 		GORO__CHECK(GORO__FIT1(goro_p2) || GORO__FIT1(goro_q2), goro_f(goro_x2, goro_x1))                \
 		uint64_t goro_a[2] = {GORO__IMAGE(goro_x2), GORO__IMAGE(goro_x1)};                               \
 		GORO__COPY_REAL(2, 0) GORO__COPY_REAL(1, 1)                                                      \
-		GORO__SPAWN(2, GORO__MASK(2, 0) | GORO__MASK(1, 1));                                             \
+		GORO__SPAWN(by, 2, GORO__MASK(2, 0) | GORO__MASK(1, 1));                                         \
 	})
-#define GORO__GO3(f, a, b, c)                                                                                    \
+#define GORO__GO3(by, f, a, b, c)                                                                                \
 	__extension__({                                                                                          \
 		__auto_type goro_f = (f);                                                                        \
 		GORO__ARG(3, a) GORO__ARG(2, b) GORO__ARG(1, c)                                                  \
 		GORO__CHECK(GORO__FIT2(goro_p3) || GORO__FIT2(goro_q3), goro_f(goro_x3, goro_x2, goro_x1))       \
 		uint64_t goro_a[3] = {GORO__IMAGE(goro_x3), GORO__IMAGE(goro_x2), GORO__IMAGE(goro_x1)};         \
 		GORO__COPY_REAL(3, 0) GORO__COPY_REAL(2, 1) GORO__COPY_REAL(1, 2)                                \
-		GORO__SPAWN(3, GORO__MASK(3, 0) | GORO__MASK(2, 1) | GORO__MASK(1, 2));                          \
+		GORO__SPAWN(by, 3, GORO__MASK(3, 0) | GORO__MASK(2, 1) | GORO__MASK(1, 2));                      \
 	})
-#define GORO__GO4(f, a, b, c, d)                                                                                 \
+#define GORO__GO4(by, f, a, b, c, d)                                                                             \
 	__extension__({                                                                                          \
 		__auto_type goro_f = (f);                                                                        \
 		GORO__ARG(4, a) GORO__ARG(3, b) GORO__ARG(2, c) GORO__ARG(1, d)                                  \
@@ -229,9 +233,9 @@ GORO_END_DECLS
 		uint64_t goro_a[4] = {GORO__IMAGE(goro_x4), GORO__IMAGE(goro_x3), GORO__IMAGE(goro_x2),          \
 				      GORO__IMAGE(goro_x1)};                                                     \
 		GORO__COPY_REAL(4, 0) GORO__COPY_REAL(3, 1) GORO__COPY_REAL(2, 2) GORO__COPY_REAL(1, 3)          \
-		GORO__SPAWN(4, GORO__MASK(4, 0) | GORO__MASK(3, 1) | GORO__MASK(2, 2) | GORO__MASK(1, 3));       \
+		GORO__SPAWN(by, 4, GORO__MASK(4, 0) | GORO__MASK(3, 1) | GORO__MASK(2, 2) | GORO__MASK(1, 3));   \
 	})
-#define GORO__GO5(f, a, b, c, d, e)                                                                              \
+#define GORO__GO5(by, f, a, b, c, d, e)                                                                          \
 	__extension__({                                                                                          \
 		__auto_type goro_f = (f);                                                                        \
 		GORO__ARG(5, a) GORO__ARG(4, b) GORO__ARG(3, c) GORO__ARG(2, d) GORO__ARG(1, e)                  \
@@ -241,10 +245,10 @@ GORO_END_DECLS
 				      GORO__IMAGE(goro_x2), GORO__IMAGE(goro_x1)};                               \
 		GORO__COPY_REAL(5, 0) GORO__COPY_REAL(4, 1) GORO__COPY_REAL(3, 2) GORO__COPY_REAL(2, 3)          \
 		GORO__COPY_REAL(1, 4)                                                                            \
-		GORO__SPAWN(5, GORO__MASK(5, 0) | GORO__MASK(4, 1) | GORO__MASK(3, 2) | GORO__MASK(2, 3) |       \
+		GORO__SPAWN(by, 5, GORO__MASK(5, 0) | GORO__MASK(4, 1) | GORO__MASK(3, 2) | GORO__MASK(2, 3) |   \
 				       GORO__MASK(1, 4));                                                        \
 	})
-#define GORO__GO6(f, a, b, c, d, e, g)                                                                           \
+#define GORO__GO6(by, f, a, b, c, d, e, g)                                                                       \
 	__extension__({                                                                                          \
 		__auto_type goro_f = (f);                                                                        \
 		GORO__ARG(6, a) GORO__ARG(5, b) GORO__ARG(4, c) GORO__ARG(3, d) GORO__ARG(2, e)                  \
@@ -255,10 +259,10 @@ GORO_END_DECLS
 				      GORO__IMAGE(goro_x3), GORO__IMAGE(goro_x2), GORO__IMAGE(goro_x1)};         \
 		GORO__COPY_REAL(6, 0) GORO__COPY_REAL(5, 1) GORO__COPY_REAL(4, 2) GORO__COPY_REAL(3, 3)          \
 		GORO__COPY_REAL(2, 4) GORO__COPY_REAL(1, 5)                                                      \
-		GORO__SPAWN(6, GORO__MASK(6, 0) | GORO__MASK(5, 1) | GORO__MASK(4, 2) | GORO__MASK(3, 3) |       \
+		GORO__SPAWN(by, 6, GORO__MASK(6, 0) | GORO__MASK(5, 1) | GORO__MASK(4, 2) | GORO__MASK(3, 3) |   \
 				       GORO__MASK(2, 4) | GORO__MASK(1, 5));                                     \
 	})
-#define GORO__GO7(f, a, b, c, d, e, g, h)                                                                        \
+#define GORO__GO7(by, f, a, b, c, d, e, g, h)                                                                    \
 	__extension__({                                                                                          \
 		__auto_type goro_f = (f);                                                                        \
 		GORO__ARG(7, a) GORO__ARG(6, b) GORO__ARG(5, c) GORO__ARG(4, d) GORO__ARG(3, e)                  \
@@ -270,10 +274,10 @@ GORO_END_DECLS
 				      GORO__IMAGE(goro_x1)};                                                     \
 		GORO__COPY_REAL(7, 0) GORO__COPY_REAL(6, 1) GORO__COPY_REAL(5, 2) GORO__COPY_REAL(4, 3)          \
 		GORO__COPY_REAL(3, 4) GORO__COPY_REAL(2, 5) GORO__COPY_REAL(1, 6)                                \
-		GORO__SPAWN(7, GORO__MASK(7, 0) | GORO__MASK(6, 1) | GORO__MASK(5, 2) | GORO__MASK(4, 3) |       \
+		GORO__SPAWN(by, 7, GORO__MASK(7, 0) | GORO__MASK(6, 1) | GORO__MASK(5, 2) | GORO__MASK(4, 3) |   \
 				       GORO__MASK(3, 4) | GORO__MASK(2, 5) | GORO__MASK(1, 6));                  \
 	})
-#define GORO__GO8(f, a, b, c, d, e, g, h, i)                                                                     \
+#define GORO__GO8(by, f, a, b, c, d, e, g, h, i)                                                                 \
 	__extension__({                                                                                          \
 		__auto_type goro_f = (f);                                                                        \
 		GORO__ARG(8, a) GORO__ARG(7, b) GORO__ARG(6, c) GORO__ARG(5, d) GORO__ARG(4, e)                  \
@@ -285,11 +289,11 @@ GORO_END_DECLS
 				      GORO__IMAGE(goro_x2), GORO__IMAGE(goro_x1)};                               \
 		GORO__COPY_REAL(8, 0) GORO__COPY_REAL(7, 1) GORO__COPY_REAL(6, 2) GORO__COPY_REAL(5, 3)          \
 		GORO__COPY_REAL(4, 4) GORO__COPY_REAL(3, 5) GORO__COPY_REAL(2, 6) GORO__COPY_REAL(1, 7)          \
-		GORO__SPAWN(8, GORO__MASK(8, 0) | GORO__MASK(7, 1) | GORO__MASK(6, 2) | GORO__MASK(5, 3) |       \
+		GORO__SPAWN(by, 8, GORO__MASK(8, 0) | GORO__MASK(7, 1) | GORO__MASK(6, 2) | GORO__MASK(5, 3) |   \
 				       GORO__MASK(4, 4) | GORO__MASK(3, 5) | GORO__MASK(2, 6) |                  \
 				       GORO__MASK(1, 7));                                                        \
 	})
-#define GORO__GOMANY(f, ...)                                                                                     \
+#define GORO__GOMANY(by, f, ...)                                                                                 \
 	__extension__({ _Static_assert(0, "GORO_GO: more than 8 arguments; pass a structure by pointer"); 0; })
 
 #else /* __cplusplus */
@@ -394,16 +398,16 @@ template <class F> int spawn(F f)
 
 } // namespace goro__detail
 
-#define GORO__GO0(f) goro__detail::go0((f), 0)
-#define GORO__GO1(...) goro__detail::spawn(__VA_ARGS__)
-#define GORO__GO2(...) goro__detail::spawn(__VA_ARGS__)
-#define GORO__GO3(...) goro__detail::spawn(__VA_ARGS__)
-#define GORO__GO4(...) goro__detail::spawn(__VA_ARGS__)
-#define GORO__GO5(...) goro__detail::spawn(__VA_ARGS__)
-#define GORO__GO6(...) goro__detail::spawn(__VA_ARGS__)
-#define GORO__GO7(...) goro__detail::spawn(__VA_ARGS__)
-#define GORO__GO8(...) goro__detail::spawn(__VA_ARGS__)
-#define GORO__GOMANY(...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO0(by, f) goro__detail::go0((f), 0)
+#define GORO__GO1(by, ...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO2(by, ...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO3(by, ...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO4(by, ...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO5(by, ...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO6(by, ...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO7(by, ...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GO8(by, ...) goro__detail::spawn(__VA_ARGS__)
+#define GORO__GOMANY(by, ...) goro__detail::spawn(__VA_ARGS__)
 
 #endif /* __cplusplus */
 

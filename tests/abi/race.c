@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * race.c: a program for sanitizers.sh: channels, a mutex, a WaitGroup, sleeps and yields on two processors; correct without an argument, with
- * "race" two goroutines share a counter without a lock, with "free" one reads memory that it has freed.
+ * race.c: a program for sanitizers.sh: channels, all of <goro/sync.h>, sleeps and yields on two processors; correct without an argument, with
+ * "race" two goroutines share a counter without a lock, with "readers" some that hold an RWMutex for reading, with "free" one reads memory that it has freed.
  */
 #include <goro.h>
 #include <stdio.h>
@@ -13,8 +13,12 @@
 static struct goro_chan *c;
 static struct goro_mutex mu = GORO_MUTEX_INIT;
 static struct goro_waitgroup wg = GORO_WAITGROUP_INIT;
-static long sum, racy;
-static int race, use_after_free;
+static struct goro_rwmutex rw = GORO_RWMUTEX_INIT;
+static struct goro_cond cond = GORO_COND_INIT;
+static struct goro_semaphore sem = GORO_SEMAPHORE_INIT(1);
+static struct goro_once once = GORO_ONCE_INIT;
+static long sum, racy, under_rw, under_sem, by_once, by_go, read_by;
+static int race, race_in_readers, use_after_free, opened;
 
 static void producer(void)
 {
@@ -60,9 +64,59 @@ static void worker(void)
 	goro_waitgroup_done(&wg);
 }
 
+static void sets_once(void *arg)
+{
+	by_once = (long)(intptr_t)arg;
+}
+
+/* Plain accesses, each ordered by one of the objects only. */
+static void user(int me)
+{
+	goro_once_do(&once, sets_once, (void *)(intptr_t)7);
+	if (by_once != 7)
+		abort();
+	for (int i = 0; i < N; i++) {
+		goro_semaphore_acquire(&sem, 1, GORO_FOREVER);
+		under_sem++;
+		goro_semaphore_release(&sem, 1);
+		if (i % 16 == me) {
+			goro_rwmutex_lock(&rw);
+			under_rw++;
+			goro_rwmutex_unlock(&rw);
+		} else {
+			goro_rwmutex_rlock(&rw);
+			if (under_rw < 0)
+				abort();
+			if (race_in_readers)
+				read_by++; /* readers are not ordered */
+			goro_rwmutex_runlock(&rw);
+		}
+	}
+	goro_rwmutex_rlock(&rw);
+	while (!opened)
+		goro_cond_wait_rlock(&cond, &rw, GORO_FOREVER);
+	goro_rwmutex_runlock(&rw);
+}
+
+static void opens(void)
+{
+	goro_rwmutex_lock(&rw);
+	opened = 1;
+	goro_rwmutex_unlock(&rw);
+	goro_cond_broadcast(&cond);
+	by_go = 1;
+}
+
 static int main_goroutine(void *arg)
 {
 	(void)arg;
+	opened = 0;
+	for (int i = 0; i < 3; i++)
+		GORO_WAITGROUP_GO(&wg, user, i);
+	GORO_WAITGROUP_GO(&wg, opens);
+	goro_waitgroup_wait(&wg, GORO_FOREVER);
+	if (by_go != 1 || under_sem % (3 * N))
+		return 1;
 	goro_waitgroup_add(&wg, 6);
 	for (int i = 0; i < 2; i++) {
 		GORO_GO(producer);
@@ -80,6 +134,7 @@ int main(int argc, char **argv)
 	int r = 0;
 
 	race = argc > 1 && strcmp(argv[1], "race") == 0;
+	race_in_readers = argc > 1 && strcmp(argv[1], "readers") == 0;
 	use_after_free = argc > 1 && strcmp(argv[1], "free") == 0;
 	cfg.maxprocs = 2;
 	for (int capacity = 0; r == 0 && capacity < 5; capacity += 4) {

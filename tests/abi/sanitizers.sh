@@ -38,6 +38,7 @@ try() { # compiler, sanitizer, argument that it must find
 for cc in gcc clang; do
 	command -v $cc >/dev/null || continue
 	try $cc thread race
+	try $cc thread readers
 	try $cc address free
 done
 [ $ran = 1 ] || exit 77

@@ -43,6 +43,66 @@ START_TEST(wait_returns_when_all_are_done_and_sees_their_work_and_the_group_is_r
 }
 END_TEST
 
+static void adds_up(long *sum, struct goro_mutex *mu, float a, short b, double c, char d)
+{
+	goro_yield();
+	goro_mutex_lock(mu);
+	*sum += (long)(a * 1000 + (float)b * 100 + (float)c * 10 + (float)d);
+	goro_mutex_unlock(mu);
+}
+
+static void eight(long *sum, int a, int b, double c, int d, int e, int f, int g)
+{
+	*sum = a + 10 * b + 100 * (long)c + 1000 * d + 10000 * e + 100000 * f + 1000000 * g;
+}
+
+static void sets(void *arg)
+{
+	goro_yield();
+	*(int *)arg = 1;
+}
+
+static void nothing(void)
+{
+}
+
+static int go_main(void *arg)
+{
+	struct goro_waitgroup wg = GORO_WAITGROUP_INIT;
+	struct goro_mutex mu = GORO_MUTEX_INIT;
+	static int slots[WORKERS];
+	long sum = 0, other = 0;
+
+	(void)arg;
+	for (int i = 0; i < 10; i++)
+		t_check_int(GORO_WAITGROUP_GO(&wg, adds_up, &sum, &mu, 1.0f, (short)2, 3.0, (char)4), ==, 0);
+	t_check_int(GORO_WAITGROUP_GO(&wg, eight, &other, 1, 2, 3.0, 4, 5, 6, 7), ==, 0);
+	t_check_int(GORO_WAITGROUP_GO(&wg, nothing), ==, 0);
+	for (int i = 0; i < WORKERS; i++)
+		t_check_int(goro_waitgroup_go(&wg, sets, &slots[i]), ==, 0);
+	t_check_int(goro_waitgroup_wait(&wg, GORO_FOREVER), ==, 0);
+	t_check_int(sum, ==, 12340);
+	t_check_int(other, ==, 7654321);
+	for (int i = 0; i < WORKERS; i++)
+		t_check_int(slots[i], ==, 1);
+	/* What cannot be started is not counted. */
+	t_check_int(goro_waitgroup_go(&wg, NULL, NULL), ==, -EINVAL);
+	t_check_int(goro_waitgroup_go_args(&wg, nothing, NULL, 9, 0), ==, -EINVAL);
+	t_check_int(goro_waitgroup_wait(&wg, GORO_NOW), ==, 0);
+	return 0;
+}
+
+START_TEST(go_counts_a_goroutine_until_its_function_has_returned)
+{
+	struct goro_waitgroup wg = GORO_WAITGROUP_INIT;
+	int slot = 0;
+
+	api_run(go_main, NULL);
+	t_check_int(goro_waitgroup_go(&wg, sets, &slot), ==, -EPERM); /* no runtime */
+	t_check_int(goro_waitgroup_wait(&wg, GORO_NOW), ==, 0);
+}
+END_TEST
+
 static int counter_main(void *arg)
 {
 	struct goro_waitgroup wg = { 0 };
@@ -372,6 +432,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, wait_returns_when_all_are_done_and_sees_their_work_and_the_group_is_reusable);
+	tcase_add_test(tc, go_counts_a_goroutine_until_its_function_has_returned);
 	tcase_add_test(tc, the_counter_counts_and_a_deadline_ends_the_wait);
 	tcase_add_test(tc, many_waiters_all_go_on);
 	tcase_add_test(tc, plain_threads_use_a_waitgroup_without_a_runtime);

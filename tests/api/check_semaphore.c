@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* check_semaphore.c: the weighted semaphore, by the sentences of golang.org/x/sync/semaphore, and plain threads. */
+#include <goro.h>
+#include <check.h>
+#include <errno.h>
+
+#include "api.h"
+#include "cases.h"
+#include "t.h"
+
+#define LOAD(x) __atomic_load_n(&(x), __ATOMIC_SEQ_CST)
+#define ADD(x, n) __atomic_add_fetch(&(x), (n), __ATOMIC_SEQ_CST)
+
+struct shared {
+	struct goro_semaphore sem;
+	struct goro_waitgroup wg;
+	int got, order[8]; /* atomic */
+};
+
+static void requester(struct shared *s, unsigned n)
+{
+	t_check_int(goro_semaphore_acquire(&s->sem, n, GORO_FOREVER), ==, 0);
+	s->order[ADD(s->got, 1) - 1] = (int)n;
+	goro_waitgroup_done(&s->wg);
+}
+
+/* Starts a request that has to wait, and lets it get into the queue; there is no other way to see that than to try. */
+static void queue_up(struct shared *s, unsigned n)
+{
+	goro_waitgroup_add(&s->wg, 1);
+	t_check(GORO_GO(requester, s, n) == 0);
+	while (goro_semaphore_tryacquire(&s->sem, 0))
+		goro_yield();
+	for (int i = 0; i < 50; i++)
+		goro_yield();
+	goro_sleep(GORO_MILLISECOND);
+}
+
+static int counts(void *arg)
+{
+	struct goro_semaphore sem = GORO_SEMAPHORE_INIT(10);
+
+	(void)arg;
+	t_check_int(goro_semaphore_acquire(&sem, 4, GORO_NOW), ==, 0);
+	t_check_int(goro_semaphore_acquire(&sem, 6, GORO_FOREVER), ==, 0);
+	t_check_int(goro_semaphore_acquire(&sem, 1, GORO_NOW), ==, -EAGAIN);
+	t_check_int(goro_semaphore_acquire(&sem, 0, GORO_NOW), ==, 0);
+	goro_semaphore_release(&sem, 1); /* any part of what is held */
+	t_check(goro_semaphore_tryacquire(&sem, 2) == 0);
+	t_check(goro_semaphore_tryacquire(&sem, 1) == 1);
+	goro_semaphore_release(&sem, 10);
+	t_check(goro_semaphore_tryacquire(&sem, 10) == 1);
+	return 0;
+}
+
+static int failure_changes_nothing(void *arg)
+{
+	struct goro_semaphore sem = GORO_SEMAPHORE_INIT(3);
+	int64_t deadline = goro_after(3 * GORO_MILLISECOND);
+
+	(void)arg;
+	t_check_int(goro_semaphore_acquire(&sem, 2, GORO_FOREVER), ==, 0);
+	t_check_int(goro_semaphore_acquire(&sem, 2, deadline), ==, -ETIMEDOUT);
+	t_check(goro_now() >= deadline);
+	t_check_int(goro_semaphore_acquire(&sem, 2, 1), ==, -ETIMEDOUT);
+	t_check(goro_semaphore_tryacquire(&sem, 1) == 1);
+	goro_semaphore_release(&sem, 3);
+	t_check(goro_semaphore_tryacquire(&sem, 3) == 1);
+	return 0;
+}
+
+static int big_requests_do_not_starve(void *arg)
+{
+	struct shared s = { .sem = GORO_SEMAPHORE_INIT(4) };
+
+	(void)arg;
+	t_check(goro_semaphore_tryacquire(&s.sem, 4) == 1);
+	queue_up(&s, 3);
+	queue_up(&s, 1);
+	goro_semaphore_release(&s.sem, 2); /* the small one would fit, but is behind the big one */
+	for (int i = 0; i < 50; i++)
+		goro_yield();
+	t_check_int(LOAD(s.got), ==, 0);
+	t_check(goro_semaphore_tryacquire(&s.sem, 1) == 0);
+	t_check_int(goro_semaphore_acquire(&s.sem, 1, GORO_NOW), ==, -EAGAIN);
+	goro_semaphore_release(&s.sem, 1);
+	t_eventually(LOAD(s.got) == 1, API_PATIENCE);
+	t_check_int(s.order[0], ==, 3);
+	goro_semaphore_release(&s.sem, 1);
+	t_check_int(goro_waitgroup_wait(&s.wg, GORO_FOREVER), ==, 0);
+	t_check_int(s.order[1], ==, 1);
+	goro_semaphore_release(&s.sem, 4);
+	return 0;
+}
+
+/* The request at the front gives up: what is left is enough for the next one. */
+static int the_next_goes_on(void *arg)
+{
+	struct shared s = { .sem = GORO_SEMAPHORE_INIT(4) };
+
+	(void)arg;
+	t_check(goro_semaphore_tryacquire(&s.sem, 2) == 1);
+	goro_waitgroup_add(&s.wg, 1);
+	t_check(GORO_GO(requester, &s, 1u) == 0); /* it runs when we wait */
+	t_check_int(goro_semaphore_acquire(&s.sem, 4, goro_after(10 * GORO_MILLISECOND)), ==, -ETIMEDOUT);
+	t_check_int(goro_waitgroup_wait(&s.wg, GORO_FOREVER), ==, 0);
+	goro_semaphore_release(&s.sem, 3);
+	t_check(goro_semaphore_tryacquire(&s.sem, 4) == 1);
+	return 0;
+}
+
+static int more_than_there_are(void *arg)
+{
+	struct goro_semaphore sem = GORO_SEMAPHORE_INIT(2), none = { 0, 0 };
+
+	(void)arg;
+	t_check_int(goro_semaphore_acquire(&sem, 3, goro_after(GORO_MILLISECOND)), ==, -ETIMEDOUT);
+	t_check_int(goro_semaphore_acquire(&sem, UINT64_MAX, GORO_NOW), ==, -EAGAIN);
+	t_check(goro_semaphore_tryacquire(&sem, UINT64_MAX) == 0);
+	t_check(goro_semaphore_tryacquire(&sem, 2) == 1);
+	t_check(goro_semaphore_tryacquire(&none, 1) == 0 && goro_semaphore_tryacquire(&none, 0) == 1);
+	return 0;
+}
+
+static int released_too_much(void *arg)
+{
+	struct goro_semaphore sem = GORO_SEMAPHORE_INIT(2);
+
+	(void)arg;
+	t_check(goro_semaphore_tryacquire(&sem, 1) == 1);
+	goro_semaphore_release(&sem, 2);
+	return 0;
+}
+
+static const struct go_case cases[] = {
+	{ "Acquire acquires the semaphore with a weight of n, blocking until resources are available", counts, NULL },
+	{ "or ctx is done. [...] On failure, returns ctx.Err() and leaves the semaphore unchanged.", failure_changes_nothing, NULL },
+	{ "(There are still waiters blocked: a big request is not starved by small ones.)", big_requests_do_not_starve, NULL },
+	{ "(If we're at the front and there are extra tokens left, notify other waiters.)", the_next_goes_on, NULL },
+	{ "(Don't make other Acquire calls block on one that's doomed to fail.)", more_than_there_are, NULL },
+	{ "Release releases the semaphore with a weight of n. (Go's panic)", released_too_much,
+	  "panic: semaphore: released more than held" },
+};
+
+START_TEST(as_the_sentence_says)
+{
+	go_case_run(&cases[_i]);
+}
+END_TEST
+
+/* ---- many at once ---------------------------------------------------------------------------------------------------------------- */
+
+#define SIZE 7
+
+struct crowd {
+	struct goro_semaphore sem;
+	struct goro_waitgroup wg;
+	long used; /* atomic */
+	long each;
+};
+
+static void member(struct crowd *c, int me)
+{
+	uint64_t rng = t_seed() + (uint64_t)me;
+
+	for (long i = 0; i < c->each; i++) {
+		unsigned n = api_below(&rng, SIZE + 1), how = api_below(&rng, 4);
+
+		if (how == 0 && !goro_semaphore_tryacquire(&c->sem, n))
+			continue;
+		if (how == 1 && goro_semaphore_acquire(&c->sem, n, goro_after(api_below(&rng, 20000))) != 0)
+			continue;
+		if (how > 1)
+			t_check_int(goro_semaphore_acquire(&c->sem, n, GORO_FOREVER), ==, 0);
+		t_check_int(ADD(c->used, n), <=, SIZE);
+		if (api_below(&rng, 4) == 0)
+			goro_yield();
+		ADD(c->used, -(long)n);
+		goro_semaphore_release(&c->sem, n);
+	}
+	goro_waitgroup_done(&c->wg);
+}
+
+static void *member_thread(void *arg)
+{
+	member(arg, 100);
+	return NULL;
+}
+
+static int crowd_main(void *arg)
+{
+	struct crowd *c = arg;
+	pthread_t t[2];
+
+	c->each = t_scaled(4000);
+	goro_waitgroup_add(&c->wg, 10);
+	for (int i = 0; i < 2; i++)
+		t[i] = api_thread(member_thread, c);
+	for (int i = 0; i < 8; i++)
+		t_check(GORO_GO(member, c, i) == 0);
+	t_check_int(goro_waitgroup_wait(&c->wg, GORO_FOREVER), ==, 0);
+	for (int i = 0; i < 2; i++)
+		api_join(t[i]);
+	t_check(goro_semaphore_tryacquire(&c->sem, SIZE) == 1);
+	return 0;
+}
+
+START_TEST(goroutines_and_threads_never_use_more_than_there_are)
+{
+	static const unsigned procs[] = { 1, 2, 8 };
+	struct crowd c = { .sem = GORO_SEMAPHORE_INIT(SIZE) };
+
+	api_run_procs(procs[_i], crowd_main, &c);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("semaphore");
+	TCase *tc = tcase_create("sentences");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, as_the_sentence_says, 0, GO_CASES(cases));
+	tcase_add_loop_test(tc, goroutines_and_threads_never_use_more_than_there_are, 0, 3);
+	suite_add_tcase(s, tc);
+	return t_main(s);
+}
