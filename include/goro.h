@@ -15,6 +15,7 @@
 #include <goro/runtime.h>
 #include <goro/go.h>
 #include <goro/time.h>
+#include <goro/timer.h>
 #include <goro/sync.h>
 #include <goro/chan.h>
 #include <goro/select.h>

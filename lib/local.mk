@@ -28,6 +28,7 @@ goro_HEADERS += include/goro/select.h
 goro_HEADERS += include/goro/short.h
 goro_HEADERS += include/goro/sync.h
 goro_HEADERS += include/goro/time.h
+goro_HEADERS += include/goro/timer.h
 goro_HEADERS += include/goro/version.h
 
 # ----------------------------------------------------------------------------------------------------
@@ -120,6 +121,7 @@ goro_sources += %D%/mutex.c
 goro_sources += %D%/group.c
 goro_sources += %D%/chan.c %D%/chan.h
 goro_sources += %D%/forget.c
+goro_sources += %D%/utimer.c %D%/utimer.h
 goro_sources += %D%/select.c %D%/select.h
 
 # -- 9 net and files

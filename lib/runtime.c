@@ -284,6 +284,7 @@ static void init_sched(const struct goro_config *cfg)
 	sched->spin_ticks = env_us("GORO_SPIN_US", 10);
 	sched->coarse_now = goro__now();
 	sched->next_id = 1;
+	goro__timers_run_no++;
 }
 
 /* Unmaps what the run has used. All other threads of ours are gone. */

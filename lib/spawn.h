@@ -12,6 +12,9 @@ struct g *goro__g_alloc(struct m *m);
 void goro__g_free(struct p *p, struct g *g);
 void goro__g_unspawn(struct m *m, struct g *g); /* it was never queued */
 
+/* A new goroutine, as goro_spawn(), from within the runtime, g0 too; pc is shown as its creator. m has a P. 0 or -ENOMEM. */
+int goro__spawn_in(struct m *m, void (*fn)(void *), void *arg, const void *pc);
+
 /* A record of p's for the next goroutine of k, NULL without memory. *ret_more: there are more in it. */
 struct g *goro__g_unpack(struct p *p, struct pack *k, bool *ret_more);
 
