@@ -19,6 +19,9 @@
 #include <goro/sync.h>
 #include <goro/chan.h>
 #include <goro/select.h>
+#include <goro/context.h>
+#include <goro/errgroup.h>
+#include <goro/local.h>
 #include <goro/net.h>
 #include <goro/file.h>
 #include <goro/preempt.h>

@@ -289,8 +289,7 @@ static struct waiter **take_all(struct waitq *q, int result, struct waiter **tai
 	return tail;
 }
 
-/* Of a channel that is open, and whose lock is held. */
-static void close_locked(struct m *m, struct goro_chan *c)
+void goro__chan_close(struct m *m, struct goro_chan *c)
 {
 	struct waiter *chain, *next;
 
@@ -303,12 +302,6 @@ static void close_locked(struct m *m, struct goro_chan *c)
 		next = chain->next;
 		waiter_wake(m, chain);
 	}
-}
-
-void goro__chan_close(struct m *m, struct goro_chan *c)
-{
-	goro__lock(&c->lock);
-	close_locked(m, c);
 }
 
 void goro_chan_close(struct goro_chan *c)
@@ -326,7 +319,7 @@ void goro_chan_close(struct goro_chan *c)
 		rt_exit(m);
 		goro__panic("close of closed channel");
 	}
-	close_locked(m, c);
+	goro__chan_close(m, c);
 	rt_exit(m);
 }
 

@@ -306,7 +306,7 @@ _Noreturn void goro__send_on_closed(struct goro_chan *c);
 /* Makes a channel of memory of ours, with these bits of state. */
 void goro__chan_init(struct goro_chan *c, size_t elem_size, size_t capacity, unsigned state);
 
-/* Closes c, which is open; in the runtime. */
+/* Closes c, which is open and whose lock is held, and drops the lock. In the runtime. */
 void goro__chan_close(struct m *m, struct goro_chan *c);
 
 /* utimer.c: frees the timer that c, CHAN_OWNS, lies in. User context. */

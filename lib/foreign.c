@@ -14,10 +14,15 @@
 #include "park.h"
 #include "rand.h"
 #include "sched.h"
+#include "spawn.h"
 #include "sys.h"
 
 static void fini(void *arg)
 {
+	struct g *g = &((struct m *)arg)->proxy;
+
+	if (g->run.locals)
+		goro__locals_end(g);
 	goro__tls_set_m(NULL);
 	/* A waker may still be about to wake our futex word: the system call then fails with -EFAULT, no more (futex.h). */
 	sys_munmap(arg, sizeof(struct m));

@@ -208,6 +208,13 @@ static void main_entry(void *arg)
 	int r = main_fn(arg);
 
 	m = rt_enter();
+	if (m->curg->run.locals) {
+		struct g *g = m->curg;
+
+		rt_exit(m);
+		goro__locals_end(g); /* while the others are still there */
+		m = rt_enter();
+	}
 	sched->main_result = r;
 	m->curg->flags &= (uint8_t)~G_MAIN;
 	stop_all();

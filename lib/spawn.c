@@ -476,6 +476,8 @@ static void run_fn(struct m *m, struct g *g)
 		((void (*)(void *))(void *)fn)(a);
 	else
 		goro__invoke(fn, a, nargs, fpmask);
+	if (unlikely(g->run.locals != NULL))
+		goro__locals_end(g);
 }
 
 /*
@@ -542,6 +544,11 @@ void goro_exit(void)
 
 	if (m->foreign)
 		goro__throw("goro_exit outside of a goroutine");
+	if (unlikely(g->run.locals != NULL)) {
+		rt_exit(m);
+		goro__locals_end(g);
+		m = rt_enter();
+	}
 	if (unlikely(goro__san & SAN_TOOLS))
 		goro__san_reuse(g);
 	goro__jump(stk_top(g->stk), g_main_again, m);

@@ -29,6 +29,12 @@ static inline void *goro__g_top(struct g *g)
 /* Entry of every goroutine's stack: runs m->curg, then the next ones on the same stack as long as it fits. */
 void goro__g_main(void *m);
 
+/*
+ * local.c: destroys the values of g, which ends, on its own stack, and in user context: it may park. goro__locals_drop() only frees their array.
+ */
+void goro__locals_end(struct g *g);
+void goro__locals_drop(struct g *g);
+
 /* Calls f for each record in use; for dumps. The world should be stopped. */
 void goro__g_each(void (*f)(struct g *g, void *arg), void *arg);
 
