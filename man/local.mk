@@ -3,6 +3,7 @@
 
 dist_man_MANS += %D%/goro.7
 dist_man_MANS += %D%/goro_errors.7
+dist_man_MANS += %D%/goro_for_go_programmers.7
 dist_man_MANS += %D%/goro_kernel.7
 dist_man_MANS += %D%/goro_scheduling.7
 
