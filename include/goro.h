@@ -15,10 +15,14 @@
 #include <goro/runtime.h>
 #include <goro/go.h>
 #include <goro/time.h>
+#include <goro/timer.h>
 #include <goro/sync.h>
 #include <goro/chan.h>
 #include <goro/select.h>
 #include <goro/typed.h>
+#include <goro/context.h>
+#include <goro/errgroup.h>
+#include <goro/local.h>
 #include <goro/net.h>
 #include <goro/file.h>
 #include <goro/preempt.h>

@@ -32,10 +32,10 @@
  * use it. It may answer "would block" only if there was a moment during the call at which that was so:
  *	send: finds it open, then full. Nobody fills a closed channel, so it was full when it was last open; and if it
  *	      was closed in between, that moment lies within the call.
- *	receive: finds it empty, then loads closed [CHAN-1]. If it is open now, it was open when it was empty. If it is closed,
+ *	receive: finds it empty, then loads the state [CHAN-1]. If it is open now, it was open when it was empty. If it is closed,
  *	      elements may have come between the two loads, so it looks again: nothing comes after the close.
  *
- * close() sets closed, which stops new waiters (I3), takes all waiters off under one hold of the lock, chains them by their own
+ * close() sets CHAN_CLOSED, which stops new waiters (I3), takes all waiters off under one hold of the lock, chains them by their own
  * links, and wakes them when it has dropped the lock; a waiter's memory is good until it is woken. Rejected: batches, with
  * the lock free in between: a waiter that times out then may free the channel before close() comes back to it.
  *
@@ -70,6 +70,15 @@
 #define TURN_WAIT 400
 #define TURN_CHANGES 7 /* fits in the four low bits of c->user */
 
+void goro__chan_init(struct goro_chan *c, size_t elem_size, size_t capacity, unsigned state)
+{
+	memset(c, 0, sizeof(*c));
+	lock_init(&c->lock, RANK_CHAN);
+	c->state = (uint16_t)state;
+	c->cap = (uint32_t)capacity;
+	c->elem_size = (uint32_t)elem_size;
+}
+
 struct goro_chan *goro_chan_new(size_t elem_size, size_t capacity)
 {
 	struct goro_chan *c;
@@ -80,10 +89,7 @@ struct goro_chan *goro_chan_new(size_t elem_size, size_t capacity)
 	c = goro__mem_alloc(sizeof(*c) + elem_size * capacity);
 	if (!c)
 		return NULL;
-	memset(c, 0, sizeof(*c));
-	lock_init(&c->lock, RANK_CHAN);
-	c->cap = (uint32_t)capacity;
-	c->elem_size = (uint32_t)elem_size;
+	goro__chan_init(c, elem_size, capacity, 0);
 	return c;
 }
 
@@ -94,6 +100,12 @@ void goro_chan_free(struct goro_chan *c)
 
 	if (!c)
 		return;
+	if (unlikely(c->state & CHAN_RECV_ONLY)) {
+		if (!(c->state & CHAN_OWNS))
+			goro__panic("free of receive-only channel");
+		goro__timer_free_by_chan(c);
+		return;
+	}
 	m = rt_enter();
 	goro__lock(&c->lock);
 	used = c->recvq.first || c->sendq.first;
@@ -119,9 +131,9 @@ COLD int goro__wait_in_vain(enum wait_reason why, int64_t deadline)
 	return -ETIMEDOUT;
 }
 
-COLD void goro__send_on_closed(void)
+COLD void goro__send_on_closed(struct goro_chan *c)
 {
-	goro__panic("send on closed channel");
+	goro__panic(c->state & CHAN_RECV_ONLY ? "send on receive-only channel" : "send on closed channel");
 }
 
 static void expire(struct m *m, void *arg)
@@ -208,7 +220,7 @@ int goro_chan_send(struct goro_chan *c, const void *elem, int64_t deadline)
 		return goro__wait_in_vain(WAIT_CHAN_SEND_NIL, deadline);
 	if (unlikely(!elem) && c->elem_size != 0)
 		return -EINVAL;
-	if (deadline == GORO_NOW && load_rlx(&c->closed) == 0 && chan_full(c))
+	if (deadline == GORO_NOW && load_rlx(&c->state) == 0 && chan_full(c))
 		return -EAGAIN;
 	m = rt_enter();
 	goro__lock(&c->lock);
@@ -226,7 +238,7 @@ int goro_chan_send(struct goro_chan *c, const void *elem, int64_t deadline)
 	else
 		rt_exit(m);
 	if (unlikely(ret == -EPIPE))
-		goro__send_on_closed();
+		goro__send_on_closed(c);
 	return ret;
 }
 
@@ -240,7 +252,7 @@ int goro_chan_recv(struct goro_chan *c, void *ret_elem, int64_t deadline)
 		return goro__wait_in_vain(WAIT_CHAN_RECV_NIL, deadline);
 	if (deadline == GORO_NOW && chan_empty(c)) {
 		/* [CHAN-1] acquire: pairs with [CHAN-2]. Without it the buffer may be found empty although it was filled before the close. */
-		if (load_acq(&c->closed) == 0)
+		if (!(load_acq(&c->state) & CHAN_CLOSED))
 			return -EAGAIN;
 		if (chan_empty(c)) {
 			chan_recv_zero(c, ret_elem);
@@ -277,38 +289,46 @@ static struct waiter **take_all(struct waitq *q, int result, struct waiter **tai
 	return tail;
 }
 
-void goro_chan_close(struct goro_chan *c)
+void goro__chan_close(struct m *m, struct goro_chan *c)
 {
 	struct waiter *chain, *next;
-	struct m *m;
 
-	if (unlikely(!c))
-		goro__panic("close of nil channel");
-	m = rt_enter();
-	goro__lock(&c->lock);
-	if (unlikely(c->closed)) {
-		goro__unlock(&c->lock);
-		rt_exit(m);
-		goro__panic("close of closed channel");
-	}
 	san_release(c);
 	/* [CHAN-2] release: pairs with [CHAN-1]. Without it a receiver may find the channel closed before it sees the last elements. */
-	store_rel(&c->closed, 1);
+	store_rel(&c->state, c->state | CHAN_CLOSED);
 	take_all(&c->sendq, -EPIPE, take_all(&c->recvq, 0, &chain));
 	goro__unlock(&c->lock);
 	for (; chain; chain = next) {
 		next = chain->next;
 		waiter_wake(m, chain);
 	}
+}
+
+void goro_chan_close(struct goro_chan *c)
+{
+	struct m *m;
+
+	if (unlikely(!c))
+		goro__panic("close of nil channel");
+	if (unlikely(load_rlx(&c->state) & CHAN_RECV_ONLY))
+		goro__panic("close of receive-only channel");
+	m = rt_enter();
+	goro__lock(&c->lock);
+	if (unlikely(c->state & CHAN_CLOSED)) {
+		goro__unlock(&c->lock);
+		rt_exit(m);
+		goro__panic("close of closed channel");
+	}
+	goro__chan_close(m, c);
 	rt_exit(m);
 }
 
 size_t goro_chan_len(struct goro_chan *c)
 {
-	return c ? load_rlx(&c->count) : 0;
+	return c && !(load_rlx(&c->state) & CHAN_HIDES) ? load_rlx(&c->count) : 0;
 }
 
 size_t goro_chan_cap(struct goro_chan *c)
 {
-	return c ? c->cap : 0;
+	return c && !(load_rlx(&c->state) & CHAN_HIDES) ? c->cap : 0;
 }

@@ -48,9 +48,17 @@ struct waitq {
 	struct waiter *last;
 };
 
+/* Bits of a channel's state. CHAN_CLOSED comes once; the others are constant, of channels that lie in an object of ours. */
+enum {
+	CHAN_CLOSED = 1,
+	CHAN_RECV_ONLY = 2, /* a timer's or a context's: users receive from it, no more */
+	CHAN_HIDES = 4,	    /* a timer's: its buffer does not show in len and cap */
+	CHAN_OWNS = 8,	    /* whoever frees it means the timer that it lies in */
+};
+
 struct goro_chan {
 	struct lock lock;   /* RANK_CHAN: all that follows */
-	uint16_t closed;    /* atomic, see chan_full() and chan_empty() */
+	uint16_t state;	    /* atomic, CHAN_...; see chan_full() and chan_empty() */
 	uint16_t user;	    /* which M used it last, and how often it has changed hands in a row; see "Turns" in chan.c */
 	uint32_t since;	    /* arch_ticks() when it changed hands, low half */
 	uint32_t count;	    /* atomic: elements in the buffer */
@@ -180,22 +188,18 @@ static inline void waiter_finish(struct m *m, struct goro_chan *c, struct waiter
 }
 
 /*
- * One step of a send, with c's lock held: 0, sent; -EPIPE, closed: the lock has been dropped. -EAGAIN: it would have to
- * wait, and the lock is still held. May be called with locks of other channels held.
+ * Puts an element of n bytes, its elem_size, into c, whose lock is held and which is open: 0, and the lock has been dropped; -EAGAIN: there is no room, and it
+ * is still held.
  */
-static inline int chan_send_step(struct m *m, struct goro_chan *c, const void *elem)
+static inline int chan_put_step(struct m *m, struct goro_chan *c, const void *elem, uint32_t n)
 {
 	struct waiter *w;
 	void *slot;
 
-	if (unlikely(c->closed)) {
-		goro__unlock(&c->lock);
-		return -EPIPE;
-	}
 	if (c->recvq.first && (w = waitq_take(&c->recvq)) != NULL) {
 		san_acquire(w);
 		if (likely(w->elem))
-			elem_copy(w->elem, elem, c->elem_size);
+			elem_copy(w->elem, elem, n);
 		san_release(w);
 		waiter_finish(m, c, w, 1);
 		return 0;
@@ -204,12 +208,25 @@ static inline int chan_send_step(struct m *m, struct goro_chan *c, const void *e
 		return -EAGAIN;
 	slot = chan_slot(c, c->sendx);
 	san_acquire(slot);
-	elem_copy(slot, elem, c->elem_size);
+	elem_copy(slot, elem, n);
 	san_release(slot);
 	c->sendx = chan_next(c, c->sendx);
 	store_rlx(&c->count, c->count + 1);
 	goro__unlock(&c->lock);
 	return 0;
+}
+
+/*
+ * One step of a send, with c's lock held: 0, sent; -EPIPE, closed or not for users to send on: the lock has been dropped. -EAGAIN: it would have to
+ * wait, and the lock is still held. May be called with locks of other channels held.
+ */
+static inline int chan_send_step(struct m *m, struct goro_chan *c, const void *elem)
+{
+	if (unlikely(c->state)) {
+		goro__unlock(&c->lock);
+		return -EPIPE;
+	}
+	return chan_put_step(m, c, elem, c->elem_size);
 }
 
 /*
@@ -250,7 +267,7 @@ static inline int chan_recv_step(struct m *m, struct goro_chan *c, void *elem)
 		waiter_finish(m, c, w, 0);
 		return 1;
 	}
-	if (likely(!c->closed))
+	if (likely(!(c->state & CHAN_CLOSED)))
 		return -EAGAIN;
 	goro__unlock(&c->lock);
 	return 0;
@@ -283,7 +300,16 @@ void goro__chan_forget(void);
 /* Waits for what never comes: -ETIMEDOUT, or -EAGAIN for GORO_NOW. */
 GORO_PARKS int goro__wait_in_vain(enum wait_reason why, int64_t deadline);
 
-/* The panic of a send; the caller holds no lock and has left the runtime. */
-_Noreturn void goro__send_on_closed(void);
+/* The panic of a send that got -EPIPE; the caller holds no lock and has left the runtime. */
+_Noreturn void goro__send_on_closed(struct goro_chan *c);
+
+/* Makes a channel of memory of ours, with these bits of state. */
+void goro__chan_init(struct goro_chan *c, size_t elem_size, size_t capacity, unsigned state);
+
+/* Closes c, which is open and whose lock is held, and drops the lock. In the runtime. */
+void goro__chan_close(struct m *m, struct goro_chan *c);
+
+/* utimer.c: frees the timer that c, CHAN_OWNS, lies in. User context. */
+void goro__timer_free_by_chan(struct goro_chan *c);
 
 #endif

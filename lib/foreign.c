@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* foreign.c: the m of a plain thread that calls the runtime: made at its first call, given back when the thread ends. */
+/*
+ * foreign.c: plain threads that call the runtime. The m of one is made at its first call, and given back when the thread ends.
+ *
+ * A thread that touches what goes with the run (records, heaps of timers, Ps) is a guest meanwhile, counted in sched->ext_users: goro_run() waits
+ * at its end until there are none [EXT-1], [EXT-2].
+ */
+#include <errno.h>
 #include <sys/mman.h>
 
 #include "context.h"
 #include "fatal.h"
 #include "m.h"
+#include "park.h"
+#include "rand.h"
+#include "sched.h"
+#include "spawn.h"
 #include "sys.h"
 
 static void fini(void *arg)
 {
+	struct g *g = &((struct m *)arg)->proxy;
+
+	if (g->run.locals)
+		goro__locals_end(g);
 	goro__tls_set_m(NULL);
 	/* A waker may still be about to wake our futex word: the system call then fails with -EFAULT, no more (futex.h). */
 	sys_munmap(arg, sizeof(struct m));
@@ -30,4 +44,46 @@ COLD struct m *goro__foreign_m(void)
 	m->rand = (uint32_t)m->tid * 2654435761u | 1;
 	goro__tls_set_m(m);
 	return m;
+}
+
+bool goro__guest_enter(struct m *m)
+{
+	if (likely(!m->foreign))
+		return true;
+	/* [EXT-1] seq_cst: pairs with [EXT-2]: either goro_run() sees us and waits, or we see that it has ended. */
+	add_seq(&sched->ext_users, 1);
+	if (load_seq(&sched->running))
+		return true;
+	add_seq(&sched->ext_users, -1u);
+	return false;
+}
+
+void goro__guest_leave(struct m *m)
+{
+	if (unlikely(m->foreign))
+		add_seq(&sched->ext_users, -1u);
+}
+
+int goro__timer_add(struct m *m, struct timer *t, int64_t when, struct p **ret_wake)
+{
+	uint32_t n;
+	struct p *p;
+	int r;
+
+	*ret_wake = NULL;
+	if (likely(!m->foreign))
+		return goro__timer_start(m, t, when);
+	if (load_seq(&sched->stopping))
+		return -ECANCELED;
+	n = load_acq(&sched->nps); /* [NPS-1] */
+	if (n > load_rlx(&sched->nprocs))
+		n = load_rlx(&sched->nprocs);
+	if (n == 0)
+		return -EPERM; /* it is just starting */
+	p = sched->ps[rand_below(&m->rand, n)];
+	r = goro__timer_start_at(p, t, when);
+	/* It may sleep until a later time, or for ever. It looks again if it was about to: goro__wake_p() leaves a note. */
+	if (r == 0 && load_rlx(&p->timers.first) >= when)
+		*ret_wake = p;
+	return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * forget.c: the end of a run, for channels. A channel lives as long as its user wants, and its lists may hold waiters that lie on the
+ * forget.c: the end of a run, for channels and for goroutine-local values, whose memory is given back. A channel lives as long as its user wants, and its lists may hold waiters that lie on the
  * stacks of goroutines which have stopped where they were. Before the stacks go, those waiters are taken off: the next run would
  * meet them, and goro_chan_free() would take them for a misuse. Plain threads go on waiting.
  *
@@ -22,6 +22,7 @@ static void forget(struct g *g, void *arg)
 		goro__waiter_forget(g->run.waiter);
 	else if (g->run.selection)
 		goro__select_forget(g->run.selection);
+	goro__locals_drop(g);
 }
 
 void goro__chan_forget(void)

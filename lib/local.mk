@@ -18,9 +18,12 @@ gorodir = $(includedir)/goro
 goro_HEADERS =
 goro_HEADERS += include/goro/attr.h
 goro_HEADERS += include/goro/chan.h
+goro_HEADERS += include/goro/context.h
 goro_HEADERS += include/goro/debug.h
+goro_HEADERS += include/goro/errgroup.h
 goro_HEADERS += include/goro/file.h
 goro_HEADERS += include/goro/go.h
+goro_HEADERS += include/goro/local.h
 goro_HEADERS += include/goro/net.h
 goro_HEADERS += include/goro/panic.h
 goro_HEADERS += include/goro/preempt.h
@@ -30,6 +33,7 @@ goro_HEADERS += include/goro/short.h
 goro_HEADERS += include/goro/sync.h
 goro_HEADERS += include/goro/time.h
 goro_HEADERS += include/goro/typed.h
+goro_HEADERS += include/goro/timer.h
 goro_HEADERS += include/goro/version.h
 
 # ----------------------------------------------------------------------------------------------------
@@ -131,6 +135,10 @@ goro_sources += %D%/group.c
 goro_sources += %D%/group_go.c
 goro_sources += %D%/chan.c %D%/chan.h
 goro_sources += %D%/forget.c
+goro_sources += %D%/utimer.c %D%/utimer.h
+goro_sources += %D%/ctx.c
+goro_sources += %D%/errgroup.c
+goro_sources += %D%/local.c
 goro_sources += %D%/select.c %D%/select.h
 
 # -- 9 net and files

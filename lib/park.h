@@ -55,6 +55,20 @@ void goro__notify(struct m *m, struct g *g);
 /* Ends p's sleep, or makes its next one return at once: for backends that have put something where p will look. Any thread. */
 void goro__wake_p(struct p *p);
 
+/*
+ * For plain threads that use what belongs to a run, timers for instance: true if a runtime runs, which then does not go before
+ * goro__guest_leave(). A goroutine's run is there anyway: true, and there is nothing to leave.
+ */
+bool goro__guest_enter(struct m *m);
+void goro__guest_leave(struct m *m);
+
+/*
+ * Starts a timer (timer.h) on the caller's P, or on any if a plain thread calls, after goro__guest_enter(). 0; -ENOMEM; -ECANCELED the runtime
+ * stops, -EPERM it has not started. If *ret_wake is not NULL afterwards, the caller has to call goro__wake_p() for it, once he has dropped his locks.
+ */
+struct timer;
+int goro__timer_add(struct m *m, struct timer *t, int64_t when, struct p **ret_wake);
+
 /* Appends the caller to the local queue and runs others. On a foreign thread: sched_yield(). */
 GORO_PARKS struct m *goro__yield(struct m *m);
 

@@ -208,6 +208,13 @@ static void main_entry(void *arg)
 	int r = main_fn(arg);
 
 	m = rt_enter();
+	if (m->curg->run.locals) {
+		struct g *g = m->curg;
+
+		rt_exit(m);
+		goro__locals_end(g); /* while the others are still there */
+		m = rt_enter();
+	}
 	sched->main_result = r;
 	m->curg->flags &= (uint8_t)~G_MAIN;
 	stop_all();
@@ -284,6 +291,7 @@ static void init_sched(const struct goro_config *cfg)
 	sched->spin_ticks = env_us("GORO_SPIN_US", 10);
 	sched->coarse_now = goro__now();
 	sched->next_id = 1;
+	goro__timers_run_no++;
 }
 
 /* Unmaps what the run has used. All other threads of ours are gone. */

@@ -95,8 +95,8 @@ static inline bool seems_ready(const struct goro_case *k)
 
 	/* In the order that "Looking" in chan.c asks for. */
 	if (k->op == GORO_SEND)
-		return load_rlx(&c->closed) != 0 || !chan_full(c);
-	return !chan_empty(c) || load_rlx(&c->closed) != 0;
+		return load_rlx(&c->state) != 0 || !chan_full(c);
+	return !chan_empty(c) || (load_rlx(&c->state) & CHAN_CLOSED);
 }
 
 /* One of the ready cases by chance, -1 if there is none. */
@@ -122,7 +122,7 @@ static inline int step(struct m *m, const struct goro_case *k)
 static int finish(struct goro_case *k, int i, int result)
 {
 	if (unlikely(result == -EPIPE))
-		goro__send_on_closed();
+		goro__send_on_closed(k->chan);
 	if (k->op == GORO_RECV && result == 0)
 		chan_recv_zero(k->chan, k->elem);
 	k->ret = result;

@@ -22,6 +22,7 @@
 #include "fatal.h"
 #include "pack.h"
 #include "panic.h"
+#include "park.h"
 #include "switch.h"
 #include "sys.h"
 
@@ -272,13 +273,14 @@ struct g *goro__g_unpack(struct p *p, struct pack *k, bool *ret_more)
 	return g;
 }
 
-static NOINLINE int enter_foreign(void)
+static NOINLINE int enter_foreign(struct m *m)
 {
-	add_seq(&sched->ext_users, 1); /* [EXT-1] seq_cst: pairs with [EXT-2] in goro_run(). Without it we might use unmapped records */
-	if (load_seq(&sched->running) && !load_seq(&sched->stopping))
+	if (!goro__guest_enter(m))
+		return -EPERM;
+	if (!load_seq(&sched->stopping))
 		return 0;
-	add_seq(&sched->ext_users, -1u);
-	return load_seq(&sched->running) ? -ECANCELED : -EPERM;
+	goro__guest_leave(m);
+	return -ECANCELED;
 }
 
 /* Enters for a spawn; a plain thread announces itself to the shutdown. 0 or negative errno. */
@@ -287,7 +289,7 @@ static inline int enter_spawn(struct m **ret)
 	struct m *m = rt_enter();
 	int r = 0;
 
-	if (unlikely(m->foreign) && (r = enter_foreign()) != 0)
+	if (unlikely(m->foreign) && (r = enter_foreign(m)) != 0)
 		rt_exit(m);
 	*ret = m;
 	return r;
@@ -295,8 +297,7 @@ static inline int enter_spawn(struct m **ret)
 
 static inline int exit_spawn(struct m *m, int r)
 {
-	if (unlikely(m->foreign))
-		add_seq(&sched->ext_users, -1u);
+	goro__guest_leave(m);
 	rt_exit(m);
 	return r;
 }
@@ -322,6 +323,20 @@ int goro_spawn_args(void (*fn)(void), const uint64_t *arg, unsigned nargs, unsig
 		g->arg[i] = arg[i];
 	enqueue(m, g);
 	return exit_spawn(m, 0);
+}
+
+int goro__spawn_in(struct m *m, void (*fn)(void *), void *arg, const void *pc)
+{
+	struct g *g = g_alloc(m->p);
+
+	if (unlikely(!g))
+		return -ENOMEM;
+	init_g(m, g, (void (*)(void))fn, pc);
+	g->nargs = 1;
+	g->fpmask = 0;
+	g->arg[0] = (uintptr_t)arg;
+	enqueue(m, g);
+	return 0;
 }
 
 int goro_spawn(void (*fn)(void *), void *arg)
@@ -467,6 +482,8 @@ static void run_fn(struct m *m, struct g *g)
 		((void (*)(void *))(void *)fn)(a);
 	else
 		goro__invoke(fn, a, nargs, fpmask);
+	if (unlikely(g->run.locals != NULL))
+		goro__locals_end(g);
 }
 
 /*
@@ -528,8 +545,11 @@ static void g_main_again(void *pass)
 
 void goro__g_exit(struct g *g)
 {
-	struct m *m = rt_enter();
+	struct m *m;
 
+	if (unlikely(g->run.locals != NULL))
+		goro__locals_end(g);
+	m = rt_enter();
 	if (unlikely(goro__san & SAN_TOOLS))
 		goro__san_reuse(g);
 	goro__jump(stk_top(g->stk), g_main_again, m);

@@ -39,6 +39,8 @@
 
 #define FIRST_CAP 256u
 
+uint32_t goro__timers_run_no;
+
 void goro__timers_init(struct timers *ts)
 {
 	memset(ts, 0, sizeof(*ts));
@@ -156,9 +158,8 @@ static void take_out(struct timers *ts, uint32_t i)
 	set_first(ts);
 }
 
-int goro__timer_start(struct m *m, struct timer *t, int64_t when)
+int goro__timer_start_at(struct p *p, struct timer *t, int64_t when)
 {
-	struct p *p = m->p;
 	struct timers *ts = &p->timers;
 	struct timer_slot s = { .when = when };
 
@@ -176,17 +177,30 @@ int goro__timer_start(struct m *m, struct timer *t, int64_t when)
 	return 0;
 }
 
+int goro__timer_start(struct m *m, struct timer *t, int64_t when)
+{
+	return goro__timer_start_at(m->p, t, when);
+}
+
+bool goro__timer_cancel(struct timer *t)
+{
+	struct timers *ts = &load_rlx(&t->home)->timers;
+	bool in;
+
+	goro__lock(&ts->lock);
+	in = t->idx != 0;
+	if (in)
+		take_out(ts, ts->table[t->idx].at);
+	goro__unlock(&ts->lock);
+	return in;
+}
+
 bool goro__timer_stop(struct timer *t)
 {
 	struct timers *ts = &load_rlx(&t->home)->timers;
 
-	goro__lock(&ts->lock);
-	if (t->idx != 0) {
-		take_out(ts, ts->table[t->idx].at);
-		goro__unlock(&ts->lock);
+	if (goro__timer_cancel(t))
 		return true;
-	}
-	goro__unlock(&ts->lock);
 	/* [TIMER-2] acquire: pairs with [TIMER-1]. Without it t's memory could be reused under the callback. */
 	while (load_acq(&ts->running) == t)
 		arch_pause();

@@ -50,16 +50,26 @@ struct timers {
 };
 
 /*
- * Starts t on m's P; it must not be in a heap. Returns 0 or -ENOMEM. The deadline may lie in the past.
- * m must have a P.
+ * Starts t on m's P; it must not be in a heap. Returns 0 or -ENOMEM. The deadline may lie in the past. m must have a P. Who starts it
+ * on a P that is not his wakes that one if *t is the first of its heap now: see goro__timer_add() in park.h.
  */
 int goro__timer_start(struct m *m, struct timer *t, int64_t when);
+int goro__timer_start_at(struct p *p, struct timer *t, int64_t when);
 
 /*
  * Takes t out of its heap: true if it had not fired. On false its callback has run to its end, on another thread too;
  * so t's memory may be reused after either. Not from t's own callback, and with no lock held that the callback takes.
  */
 bool goro__timer_stop(struct timer *t);
+
+/*
+ * The same without waiting: on false its callback is about to run, runs or has run. For users whose callback takes a lock that they hold
+ * here, too, and that tells them which (utimer.c).
+ */
+bool goro__timer_cancel(struct timer *t);
+
+/* Counts the runs of the runtime; a timer that was started in an earlier one is in no heap any more, whatever it says. */
+extern uint32_t goro__timers_run_no;
 
 /* Runs the callbacks of p's timers that are due at now; on g0 of any M. Whom they wake goes to m's queue. How many ran. */
 int goro__timers_run(struct m *m, struct p *p, int64_t now);

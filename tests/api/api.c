@@ -179,6 +179,38 @@ void api_join(pthread_t t)
 	goro_blocking(join, &t);
 }
 
+static void (*body)(void);
+
+static int in_goroutine(void *arg)
+{
+	(void)arg;
+	body();
+	return 0;
+}
+
+static void *thread_body(void *arg)
+{
+	(void)arg;
+	body();
+	return NULL;
+}
+
+static int beside_thread(void *arg)
+{
+	(void)arg;
+	api_join(api_thread(thread_body, NULL));
+	return 0;
+}
+
+void api_everywhere(void (*fn)(void))
+{
+	body = fn;
+	api_run_procs(1, in_goroutine, NULL);
+	api_run_procs(8, in_goroutine, NULL);
+	api_run_procs(1, beside_thread, NULL);
+	api_run_procs(2, beside_thread, NULL);
+}
+
 static int tcp_link(const char *host, int fd[2])
 {
 	int l = goro_tcp_listen(host, 0, 0);

@@ -49,6 +49,9 @@ int api_timing_is_sound(void);
 pthread_t api_thread(void *(*fn)(void *), void *arg);
 void api_join(pthread_t t);
 
+/* Runs fn as the main goroutine, on one processor and on eight, and in a plain thread beside a runtime that has one, then two. */
+void api_everywhere(void (*fn)(void));
+
 /* Two ends of a stream. Returns 0, or a negative errno if this machine has no such thing (IPv6). */
 enum api_link { API_TCP4, API_TCP6, API_UNIX, API_ABSTRACT, API_PAIR, API_LINKS };
 int api_link(enum api_link kind, int fd[2]);

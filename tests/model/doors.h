@@ -242,6 +242,13 @@ __attribute__((unused)) static struct m *goro__yield(struct m *m)
 	return m;
 }
 
+/* ---- utimer.c ---- */
+struct goro_chan;
+__attribute__((unused)) static void goro__timer_free_by_chan(struct goro_chan *c)
+{
+	(void)c;
+}
+
 static inline void model_doors_reset(void)
 {
 	memset(model_ms, 0, sizeof(model_ms));

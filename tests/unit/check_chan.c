@@ -196,7 +196,7 @@ static void check_invariants(struct goro_chan *c)
 	t_check(n <= c->cap);
 	if (c->cap)
 		t_check_int((c->recvx + n) % c->cap, ==, c->sendx);
-	t_check(!c->closed || (!c->recvq.first && !c->sendq.first));
+	t_check(!(c->state & CHAN_CLOSED) || (!c->recvq.first && !c->sendq.first));
 	goro__unlock(&c->lock);
 	rt_exit(m);
 }

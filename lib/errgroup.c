@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * errgroup.c: Go's errgroup: a WaitGroup, a context, the first error, and a limit.
+ *
+ * The limit is a count of active tasks under the bucket of its address (sema.c). A task that ends hands its place to the oldest who waits for one, and
+ * only if nobody does the count goes down; so there is no barging, and the count never exceeds the limit. Without a limit nothing is
+ * counted. A task remembers whether it was. The last access to the group is that of the WaitGroup, which lets its memory go.
+ */
+#include <goro/errgroup.h>
+
+#include <errno.h>
+#include <goro/go.h>
+#include <goro/time.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "atomic.h"
+#include "clock.h"
+#include "context.h"
+#include "fatal.h"
+#include "sema.h"
+
+struct task {
+	struct goro_errgroup *eg;
+	int (*fn)(void *arg);
+	void *arg;
+	bool counted;
+};
+
+struct goro_context *goro_errgroup_with_context(struct goro_errgroup *eg, struct goro_context *parent)
+{
+	if (!eg)
+		return NULL;
+	memset(eg, 0, sizeof(*eg));
+	eg->ctx = goro_context_with_cancel(parent);
+	return eg->ctx;
+}
+
+void goro_errgroup_fini(struct goro_errgroup *eg)
+{
+	if (!eg || !eg->ctx)
+		return;
+	goro_context_cancel(eg->ctx);
+	goro_context_unref(eg->ctx);
+	eg->ctx = NULL;
+}
+
+/* "errgroup: modify limit while %v goroutines in the group are still active" */
+static _Noreturn void modified(uint64_t active)
+{
+	static char text[96] = "errgroup: modify limit while ";
+	char digits[20], *to = text + strlen("errgroup: modify limit while ");
+	int n = 0;
+
+	do
+		digits[n++] = (char)('0' + active % 10);
+	while ((active /= 10) != 0);
+	while (n > 0)
+		*to++ = digits[--n];
+	strcpy(to, " goroutines in the group are still active");
+	goro__panic(text);
+}
+
+void goro_errgroup_set_limit(struct goro_errgroup *eg, int n)
+{
+	struct m *m = rt_enter();
+	struct bucket *b = goro__sema_lock(&eg->active);
+	uint64_t active = eg->active;
+
+	if (n < 0 || active == 0)
+		eg->limit = n < 0 ? 0 : (uint64_t)n + 1;
+	sema_unlock(b);
+	rt_exit(m);
+	if (n >= 0 && active != 0)
+		modified(active);
+}
+
+/* The deadline has taken one who waits for a place off: nothing is counted for him. */
+static void give_up(struct sleeper *w, bool more)
+{
+	(void)w;
+	(void)more;
+}
+
+/* A place within the limit: 0, and *ret_counted says whether there is a limit; or an error. */
+static GORO_PARKS int take_place(struct goro_errgroup *eg, int64_t deadline, bool *ret_counted)
+{
+	struct sleeper w = { .addr = &eg->active, .expired = give_up, .result = 0 };
+	struct m *m = rt_enter();
+	struct bucket *b = goro__sema_lock(&eg->active);
+
+	*ret_counted = eg->limit != 0;
+	if (eg->limit != 0 && eg->active + 1 >= eg->limit) {
+		if (deadline >= 0 && deadline <= goro__now()) {
+			w.result = deadline == GORO_NOW ? -EAGAIN : -ETIMEDOUT;
+			sema_unlock(b);
+		} else {
+			m = goro__sema_wait(m, b, &w, WAIT_SEMA, deadline, false);
+		}
+	} else {
+		eg->active += *ret_counted;
+		sema_unlock(b);
+	}
+	rt_exit(m);
+	if (w.result == 0)
+		san_acquire(&eg->active);
+	return w.result;
+}
+
+static void give_place(struct goro_errgroup *eg)
+{
+	struct m *m = rt_enter();
+	struct bucket *b = goro__sema_lock(&eg->active);
+	struct sleeper *w = goro__sema_take(b, &eg->active);
+
+	san_release(&eg->active);
+	if (!w)
+		eg->active--;
+	sema_unlock(b);
+	if (w)
+		sema_wake(m, w, 0);
+	rt_exit(m);
+}
+
+static void run(void *arg)
+{
+	struct task t = *(struct task *)arg;
+	int err = t.fn(t.arg), none = 0;
+
+	/* One is the first. It is read after the group's Wait only, which comes after our Done: [GROUP-1] orders the two. */
+	if (err && cas_ar(&t.eg->err, &none, err) && t.eg->ctx)
+		goro_context_cancel_cause(t.eg->ctx, err);
+	if (t.counted)
+		give_place(t.eg);
+	goro_waitgroup_done(&t.eg->wg);
+}
+
+int goro_errgroup_go(struct goro_errgroup *eg, int (*fn)(void *arg), void *arg, int64_t deadline)
+{
+	struct goro_spawn_opts o = GORO_SPAWN_OPTS_INIT;
+	struct task t = { .eg = eg, .fn = fn, .arg = arg };
+	int r;
+
+	if (!eg || !fn)
+		return -EINVAL;
+	r = take_place(eg, deadline, &t.counted);
+	if (r != 0)
+		return r;
+	goro_waitgroup_add(&eg->wg, 1);
+	o.copy = &t;
+	o.copy_size = sizeof(t);
+	r = goro_spawn_opts(run, NULL, &o);
+	if (r == 0)
+		return 0;
+	if (t.counted)
+		give_place(eg);
+	goro_waitgroup_done(&eg->wg);
+	return r;
+}
+
+int goro_errgroup_try_go(struct goro_errgroup *eg, int (*fn)(void *arg), void *arg)
+{
+	int r = goro_errgroup_go(eg, fn, arg, GORO_NOW);
+
+	return r == 0 ? 1 : r == -EAGAIN ? 0 : r;
+}
+
+int goro_errgroup_wait(struct goro_errgroup *eg, int64_t deadline)
+{
+	int r, err;
+
+	if (!eg)
+		return -EINVAL;
+	r = goro_waitgroup_wait(&eg->wg, deadline);
+	if (r != 0)
+		return r;
+	err = load_rlx(&eg->err);
+	if (eg->ctx)
+		goro_context_cancel_cause(eg->ctx, err);
+	return err;
+}
