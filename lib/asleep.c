@@ -89,7 +89,7 @@ static void *answer_questions(void *arg)
 		}
 		seen = turn;
 		/* [ASLEEP-3] release: pairs with [ASLEEP-4]; only the word itself matters. */
-		store_rel(&ask.answer, turn | (own ? read_state(ask.tid) : UNKNOWN));
+		store_rel(&ask.answer, turn | (own ? read_state(load_rlx(&ask.tid)) : UNKNOWN));
 		goro__futex_wake(&ask.answer, 1);
 	}
 }
@@ -101,7 +101,7 @@ bool goro__thread_sleeps(int tid, bool guess, bool late)
 
 	if (!ask.running)
 		return guess;
-	ask.tid = tid;
+	store_rlx(&ask.tid, tid); /* an answer that came too late may still be at work */
 	store_rel(&ask.turn, turn); /* [ASLEEP-1] release: pairs with [ASLEEP-2]. Without it the wrong thread might be looked up */
 	goro__futex_wake(&ask.turn, 1);
 	while (((a = load_acq(&ask.answer)) & ~(STEP - 1)) != turn) /* [ASLEEP-4] acquire: pairs with [ASLEEP-3] */

@@ -106,7 +106,7 @@ static void queue_stopped(struct m *m, bool hog, struct m *heir)
 	g->sp = NULL;
 	g->m = m;
 	store_rlx(&g->status, G_RUNNABLE);
-	m->p = NULL;
+	store_rlx(&m->p, NULL);
 	if (hog) {
 		g->next = NULL;
 		if (l->n)
@@ -448,7 +448,7 @@ bool goro__retake(struct p *p, struct m *m)
 	if (!load_rlx(&goro__have_membarrier))
 		return false;
 	goro__lock(&sched->lock);
-	if (load_rlx(&p->m) != m || m->p != p || !m->curg) {
+	if (load_rlx(&p->m) != m || load_rlx(&m->p) != p || !load_rlx(&m->curg)) {
 		goro__unlock(&sched->lock);
 		return false;
 	}
@@ -462,7 +462,7 @@ bool goro__retake(struct p *p, struct m *m)
 		goro__unlock(&sched->lock);
 		return false;
 	}
-	m->p = NULL;
+	store_rlx(&m->p, NULL);
 	if (load_rlx(&m->look) & LOOK_ANNOUNCED) {
 		add_seq(&sched->nkept, -1u);
 	} else {

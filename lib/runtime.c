@@ -140,7 +140,7 @@ static void *m_thread(void *arg)
 {
 	struct m *m = arg;
 
-	m->in_runtime = 1;
+	store_rlx(&m->in_runtime, 1);
 	goro__tls_set_m(m);
 	if (goro__m_init(m) != 0)
 		goro__throw("no memory for a signal stack");
@@ -159,9 +159,9 @@ int goro__m_start(struct p *p)
 	if (!m)
 		return -ENOMEM;
 	m_number(m);
-	m->p = p;
+	store_rlx(&m->p, p);
 	if (p)
-		store_rlx(&p->m, m);
+		store_rel(&p->m, m); /* [MSTART-1] release: pairs with [MSTART-2]. Without it sysmon may look at what this memory was before */
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, M_STACK);
 	r = pthread_create(&m->thread, &attr, m_thread, m);
@@ -371,7 +371,7 @@ static int run(struct m *m, uint32_t procs)
 		if (r != 0)
 			return r;
 	}
-	m->p = sched->ps[0];
+	store_rlx(&m->p, sched->ps[0]);
 	store_rlx(&m->p->m, m);
 	g = make_main(m);
 	if (!g)
@@ -416,7 +416,7 @@ int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg)
 	if (r == 0) {
 		goro__tls_set_m(m);
 		m->thread = pthread_self();
-		m->in_runtime = 1;
+		store_rlx(&m->in_runtime, 1);
 		m_number(m);
 		m_enlist(m);
 		pthread_sigmask(SIG_SETMASK, NULL, &sigmask);

@@ -51,7 +51,7 @@ static void dispatch(struct m *m, struct g *g)
 	if (unlikely(g->flags & G_PINNED)) {
 		if (g != m->boundg) {
 			/* Its thread waits for a P: goro__schedule() goes on without. */
-			m->p = NULL;
+			store_rlx(&m->p, NULL);
 			goro__p_give(p, g->m);
 			return;
 		}

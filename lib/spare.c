@@ -64,7 +64,7 @@ bool goro__m_wait(struct m *m)
 	store_rlx(&m->nextp, NULL);
 	if (!p)
 		return false;
-	m->p = p;
+	store_rlx(&m->p, p);
 	store_rlx(&p->m, m);
 	return true;
 }
@@ -146,7 +146,7 @@ bool goro__p_release(struct m *m)
 	goro__lock(&sched->lock);
 	to = goro__p_heir(p);
 	if (to)
-		m->p = NULL;
+		store_rlx(&m->p, NULL);
 	goro__unlock(&sched->lock);
 	if (!to)
 		return false;

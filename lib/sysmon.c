@@ -169,7 +169,7 @@ static void look_at(uint32_t i, struct p *p, int64_t now, bool idle_ps)
 	uint64_t sw = load_rlx(&p->switches);
 	bool overdue = load_rlx(&p->timers.first) <= now || goro__netpoll->overdue(p);
 	bool others = overdue || goro__others_wait(p);
-	struct m *m = load_rlx(&p->m);
+	struct m *m = load_acq(&p->m); /* [MSTART-2] acquire: pairs with [MSTART-1] */
 
 	mon.io = mon.io || load_rlx(&p->io_inflight) != 0;
 	if (load_rlx(&p->timers.first) < mon.timer)
