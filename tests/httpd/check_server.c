@@ -519,6 +519,7 @@ int main(void)
 	tcase_add_test(order, pipelined_requests_are_answered_in_order);
 	tcase_add_test(order, slow_answers_do_not_hold_up_others);
 	tcase_add_test(order, items_are_right_under_concurrent_use);
+	tcase_add_test(order, a_handler_that_panics_or_dereferences_NULL_answers_500_and_the_server_goes_on);
 	suite_add_tcase(s, order);
 	tcase_set_timeout(hard, 60);
 	tcase_add_test(hard, byte_by_byte_client_gets_408_and_disturbs_nobody);
