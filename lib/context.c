@@ -139,7 +139,7 @@ NO_TSAN void goro__san_abandon(void *tsan_buf)
 		tsan_longjmp(tsan_buf, 1);
 }
 
-NO_TSAN void goro__san_stack_enter(struct san_stack *s, uintptr_t lo, size_t size)
+NO_TSAN void goro__san_stack_enter(struct san_stack *s, struct g *g, uintptr_t lo, size_t size)
 {
 	if (goro__san & SAN_ASAN) {
 		__asan_unpoison_memory_region((void *)lo, size);
@@ -149,6 +149,11 @@ NO_TSAN void goro__san_stack_enter(struct san_stack *s, uintptr_t lo, size_t siz
 	if (goro__san & SAN_VALGRIND)
 		s->valgrind = VALGRIND_STACK_REGISTER((void *)lo, (void *)(lo + size));
 #endif
+	if (goro__san & SAN_TSAN) {
+		s->fiber_below = __tsan_get_current_fiber();
+		s->fiber = g->san_fiber = __tsan_create_fiber(0);
+		__tsan_switch_to_fiber(s->fiber, 0);
+	}
 }
 
 NO_TSAN void goro__san_stack_entered(struct san_stack *s)
@@ -163,8 +168,13 @@ NO_TSAN void goro__san_stack_leave(struct san_stack *s)
 		__sanitizer_start_switch_fiber(NULL, s->below, s->below_size);
 }
 
-NO_TSAN void goro__san_stack_left(struct san_stack *s)
+NO_TSAN void goro__san_stack_left(struct san_stack *s, struct g *g)
 {
+	if (goro__san & SAN_TSAN) {
+		g->san_fiber = s->fiber_below;
+		__tsan_switch_to_fiber(s->fiber_below, 0);
+		__tsan_destroy_fiber(s->fiber);
+	}
 	if (goro__san & SAN_ASAN)
 		__sanitizer_finish_switch_fiber(s->fake_below, NULL, NULL);
 #ifdef HAVE_VALGRIND_VALGRIND_H

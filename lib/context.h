@@ -39,11 +39,12 @@ struct san_stack {
 	const void *below;
 	size_t below_size;
 	unsigned valgrind;
+	void *fiber_below, *fiber; /* of TSan: its list of places that longjmp() knows is good for one stack only */
 };
-void goro__san_stack_enter(struct san_stack *s, uintptr_t lo, size_t size);
+void goro__san_stack_enter(struct san_stack *s, struct g *g, uintptr_t lo, size_t size);
 void goro__san_stack_entered(struct san_stack *s);
 void goro__san_stack_leave(struct san_stack *s);
-void goro__san_stack_left(struct san_stack *s);
+void goro__san_stack_left(struct san_stack *s, struct g *g);
 
 void goro__report_held(struct g *g, int n, const void *mutex); /* report.c */
 void *goro__cxx_caught(void);	      /* the C++ exception that was caught last and is being handled; with SAN_CXX only, as the next */

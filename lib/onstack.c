@@ -137,12 +137,12 @@ int goro_call_on_stack(size_t size, void (*fn)(void *arg), void *arg)
 
 		g->stk = s.stk;
 		g->flags |= G_ONSTACK;
-		goro__san_stack_enter(&s.san, lo, hi - lo);
+		goro__san_stack_enter(&s.san, g, lo, hi - lo);
 		goro__call_on(s.map ? (void *)hi : (void *)slot(s.stk), call, &s);
 	}
 	m = goro__tls_m();
 	g = m->curg;
-	goro__san_stack_left(&s.san);
+	goro__san_stack_left(&s.san, g);
 	g->stk = s.below;
 	g->flags = (uint8_t)((g->flags & ~G_ONSTACK) | s.was);
 	put(m, &s);

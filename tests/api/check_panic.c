@@ -415,7 +415,7 @@ static void works_there(void *arg)
 
 static void across_stacks(struct seen *s)
 {
-	for (int i = 0; i < 300; i++) { /* more than would fit, were they lost */
+	for (long i = 0; i < t_scaled(300); i++) { /* more than would fit, were they lost */
 		memset(s, 0, sizeof *s);
 		t_check_int(large(s), ==, 6);
 		ORDER(s, "12R");
