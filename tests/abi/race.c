@@ -105,13 +105,15 @@ static void opens(void)
 	by_go = 1;
 }
 
-/* Nothing else may order them: no writer, no other object. */
+/* Nothing else may order them: no writer, no other object, and not that one begins on the stack of the other when that has ended. */
 static void reader(void)
 {
 	for (int i = 0; i < N; i++) {
 		goro_rwmutex_rlock(&rw);
 		read_by++;
 		goro_rwmutex_runlock(&rw);
+		if (i % 64 == 0)
+			goro_sleep(10000);
 	}
 }
 
