@@ -55,7 +55,7 @@ struct goro_context {
 	uint32_t refs;		      /* atomic; not of EMPTY */
 	uint8_t kind;		      /* constant */
 	bool listed;		      /* under the lock of above, as next and prev */
-	struct goro_context *parent;  /* constant: a reference; of a function NULL unless it has a handle */
+	struct goro_context *parent;  /* constant: a reference; of a function that of its handle, NULL without one */
 	struct goro_context *source;  /* constant */
 	struct goro_context *above;   /* constant: of SOURCE and FUNC, the source that may list it */
 	struct goro_context *next, *prev;
@@ -592,6 +592,13 @@ int goro_context_func_stop(struct goro_context_func *func)
 
 void goro_context_func_free(struct goro_context_func *func)
 {
-	if (func)
-		drop_ref(&func->node);
+	struct goro_context *f = func ? &func->node : NULL, *parent;
+
+	if (!f)
+		return;
+	/* The handle held the context; the function, which the context may list, must not, or the two would keep each other. */
+	parent = f->parent;
+	f->parent = NULL;
+	drop_ref(f);
+	drop_ref(parent);
 }
