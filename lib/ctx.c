@@ -55,7 +55,7 @@ struct goro_context {
 	uint32_t refs;		      /* atomic; not of EMPTY */
 	uint8_t kind;		      /* constant */
 	bool listed;		      /* under the lock of above, as next and prev */
-	struct goro_context *parent;  /* constant: a reference; of a function NULL unless it has a handle */
+	struct goro_context *parent;  /* constant: a reference; of a function that of its handle, NULL without one */
 	struct goro_context *source;  /* constant */
 	struct goro_context *above;   /* constant: of SOURCE and FUNC, the source that may list it */
 	struct goro_context *next, *prev;
@@ -104,7 +104,6 @@ static inline bool is_closed(struct goro_context *s)
 	return load_acq(&s->done.state) & CHAN_CLOSED; /* [CHAN-1]: then err and cause are there */
 }
 
-/* ---------------------------------------------------------------------------------------------------- */
 /* Counting */
 
 static inline void take_ref(struct goro_context *c)
@@ -219,7 +218,6 @@ void goro_context_unref(struct goro_context *ctx)
 	drop_ref(ctx);
 }
 
-/* ---------------------------------------------------------------------------------------------------- */
 /* Cancelling */
 
 static void run_func(void *arg)
@@ -357,7 +355,6 @@ static void fire(struct m *m, struct timer *t)
 		goro__throw("out of memory for a context's goroutine");
 }
 
-/* ---------------------------------------------------------------------------------------------------- */
 /* Making */
 
 static struct goro_context *make(struct goro_context *parent, enum kind kind)
@@ -506,7 +503,6 @@ struct goro_context *goro_context_without_cancel(struct goro_context *parent)
 	return c;
 }
 
-/* ---------------------------------------------------------------------------------------------------- */
 /* Asking */
 
 struct goro_chan *goro_context_done(struct goro_context *ctx)
@@ -542,7 +538,6 @@ void *goro_context_value(struct goro_context *ctx, const void *key)
 	return NULL;
 }
 
-/* ---------------------------------------------------------------------------------------------------- */
 /* Functions */
 
 int goro_context_after_func(struct goro_context *ctx, void (*fn)(void *), void *arg, struct goro_context_func **ret_func)
@@ -592,6 +587,13 @@ int goro_context_func_stop(struct goro_context_func *func)
 
 void goro_context_func_free(struct goro_context_func *func)
 {
-	if (func)
-		drop_ref(&func->node);
+	struct goro_context *f = func ? &func->node : NULL, *parent;
+
+	if (!f)
+		return;
+	/* The handle held the context; the function, which the context may list, must not, or the two would keep each other. */
+	parent = f->parent;
+	f->parent = NULL;
+	drop_ref(f);
+	drop_ref(parent);
 }

@@ -63,10 +63,15 @@ static _Noreturn void modified(uint64_t active)
 
 void goro_errgroup_set_limit(struct goro_errgroup *eg, int n)
 {
-	struct m *m = rt_enter();
-	struct bucket *b = goro__sema_lock(&eg->active);
-	uint64_t active = eg->active;
+	struct bucket *b;
+	uint64_t active;
+	struct m *m;
 
+	if (!eg)
+		return;
+	m = rt_enter();
+	b = goro__sema_lock(&eg->active);
+	active = eg->active;
 	if (n < 0 || active == 0)
 		eg->limit = n < 0 ? 0 : (uint64_t)n + 1;
 	sema_unlock(b);

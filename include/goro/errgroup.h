@@ -29,7 +29,7 @@ struct goro_errgroup {
 
 /*
  * Makes eg a group with a context, a child of parent, which is returned: it is cancelled when the first task fails, its error being the cause, and
- * when goro_errgroup_wait() has returned. The reference is the group's, until goro_errgroup_fini(). NULL if memory is short. Panics "cannot
+ * when goro_errgroup_wait() has returned. The reference is the group's, until goro_errgroup_fini(). NULL if memory is short or eg is NULL. Panics "cannot
  * create context from nil parent".
  * Parks: no. From: any thread.
  */
@@ -40,7 +40,7 @@ GORO_API void goro_errgroup_fini(struct goro_errgroup *eg);
 
 /*
  * At most n tasks are active at once from now on; n negative: any number; 0: none can be added. Panics "errgroup: modify limit while N goroutines in
- * the group are still active". Parks: no. From: any thread.
+ * the group are still active". Does nothing for NULL. Parks: no. From: any thread.
  */
 GORO_API void goro_errgroup_set_limit(struct goro_errgroup *eg, int n);
 

@@ -291,7 +291,7 @@ static uint64_t caller;
 
 static void called(void *arg)
 {
-	caller = goro_id();
+	__atomic_store_n(&caller, goro_id(), __ATOMIC_SEQ_CST); /* others may run beside us */
 	__atomic_add_fetch(&calls, (uint32_t)(uintptr_t)arg, __ATOMIC_SEQ_CST);
 }
 
@@ -315,7 +315,7 @@ static void after_func(void)
 	t_check_int(CALLS(), ==, 0);
 	goro_context_cancel(c);
 	t_eventually(CALLS() == 11, API_PATIENCE);
-	t_check(caller != 0 && caller != goro_id());
+	t_check(__atomic_load_n(&caller, __ATOMIC_SEQ_CST) != 0 && __atomic_load_n(&caller, __ATOMIC_SEQ_CST) != goro_id());
 	for (int i = 0; i < 3; i++)
 		t_check_int(goro_context_func_stop(f[i]), ==, 0);
 	t_check_int(goro_context_after_func(v, called, (void *)16, &late), ==, 0);
