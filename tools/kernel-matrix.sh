@@ -5,7 +5,7 @@
 # Prints what failed, a table, and closes with the line "N passed, N failed"; ends with 0 if nothing failed.
 #
 #   --list            names the kernels, and ends
-#   --short           the programs of `short` below, shortened; without it all of tests/unit, api, preempt, regress and stress
+#   --short           the programs of `short` below; without it all of tests/unit, api, preempt, regress and stress
 #   --dir DIR         where packages, builds and logs lie and are found again; $GORO_KERNELS_DIR, else kernel-matrix below the current directory
 #   --cpus 'N...'     a boot with each of these numbers of processors: '1 2' unless set, '2' with --short
 #   --programs 'P...' these programs, by names like tests/api/check_net
@@ -17,7 +17,7 @@
 # How it works. For each architecture goro is built with --disable-shared in DIR/build-ARCH; programs, the libraries that they need,
 # busybox and tests/driver are the initramfs, tools/kernel-init is its init, and /conf, a second archive behind the first, tells it what
 # to run. Where /dev/kvm is there the machine's own architecture runs under KVM, all else under TCG, which is ten to thirty times slower
-# than a processor and has its own idea of time: so limits are stretched (CK_TIMEOUT_MULTIPLIER), repetitions cut (GORO_TEST_DIVISOR).
+# than a processor and has its own idea of time: so limits are stretched (CK_TIMEOUT_MULTIPLIER).
 # Each kernel has a list of features that it must and, with a minus sign, must not have by kernel-notes: a probe that says no where the
 # kernel can would make all tests pass on the fallback, and nobody would know. What was seen is in kernel-notes/kernel-matrix.md.
 set -euo pipefail
@@ -238,8 +238,8 @@ machine() {
 conf() {
 	echo "PROGRAMS='$programs'"
 	echo "EXPECT='$1'"
-	# What takes its time by the clock gets more of it, or nothing happens in it: slices are multiplied, too.
-	echo "CK_TIMEOUT_MULTIPLIER=$slow GORO_TEST_DIVISOR=4 GORO_STRESS_SECONDS=$((6 * slow)) T_NO_GDB=1"
+	# Nothing is shortened: slices are multiplied, too, and with less to do in them nobody would be preempted.
+	echo "CK_TIMEOUT_MULTIPLIER=$slow GORO_TEST_DIVISOR=1 GORO_STRESS_SECONDS=$((3 * slow / 2)) T_NO_GDB=1"
 	echo "T_PROGRAM_TIMEOUT=1800 T_ONCE='$once'"
 }
 
