@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <goro/go.h>
+#include <goro/panic.h>
 #include <goro/time.h>
 #include <stdbool.h>
 #include <string.h>
@@ -127,17 +128,24 @@ static void give_place(struct goro_errgroup *eg)
 	rt_exit(m);
 }
 
+/* Deferred, as in Go: also when fn ends by goro_exit(). */
+static void ended(const struct task *t)
+{
+	if (t->counted)
+		give_place(t->eg);
+	goro_waitgroup_done(&t->eg->wg);
+}
+
 static void run(void *arg)
 {
-	struct task t = *(struct task *)arg;
-	int err = t.fn(t.arg), none = 0;
+	const struct task t = *(struct task *)arg;
+	int err, none = 0;
 
+	GORO_DEFER(ended, &t);
+	err = t.fn(t.arg);
 	/* One is the first. It is read after the group's Wait only, which comes after our Done: [GROUP-1] orders the two. */
 	if (err && cas_ar(&t.eg->err, &none, err) && t.eg->ctx)
 		goro_context_cancel_cause(t.eg->ctx, err);
-	if (t.counted)
-		give_place(t.eg);
-	goro_waitgroup_done(&t.eg->wg);
 }
 
 int goro_errgroup_go(struct goro_errgroup *eg, int (*fn)(void *arg), void *arg, int64_t deadline)

@@ -2,6 +2,8 @@
 /* group_go.c: Go's WaitGroup.Go: a goroutine that is counted from its spawn until its function has returned. */
 #include <goro/sync.h>
 
+#include <goro/panic.h>
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,8 +30,8 @@ static void run_task(void *copy)
 	/* goro__invoke() reads all of arg, and the copy may end earlier. */
 	memcpy(&t, copy, offsetof(struct task, arg));
 	memcpy(t.arg, ((struct task *)copy)->arg, t.nargs * sizeof(t.arg[0]));
+	GORO_DEFER(goro_waitgroup_done, t.wg);
 	goro__invoke(t.fn, t.arg, t.nargs, t.fpmask);
-	goro_waitgroup_done(t.wg);
 }
 
 static int go_task(struct goro_waitgroup *wg, void (*fn)(void), const uint64_t *arg, unsigned nargs, unsigned fpmask, const void *from)

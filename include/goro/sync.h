@@ -28,7 +28,7 @@ GORO_API void goro_waitgroup_add(struct goro_waitgroup *wg, int delta);
 GORO_API void goro_waitgroup_done(struct goro_waitgroup *wg); /* goro_waitgroup_add(wg, -1) */
 
 /*
- * Go's wg.Go: adds 1, starts a goroutine that calls fn(arg), and takes the 1 back when fn has returned. Its return happens before that of
+ * Go's wg.Go: adds 1, starts a goroutine that calls fn(arg), and takes the 1 back when fn has returned, also by goro_exit(). Its return happens before that of
  * the Wait that it ends. If the counter is zero, call it before the Wait, as goro_waitgroup_add().
  * goro_waitgroup_go_args() is to GORO_WAITGROUP_GO() what goro_spawn_args() is to GORO_GO().
  * Parks: no. From: as goro_spawn(). Returns 0, or the error of goro_spawn_args(): then the counter is what it was.
@@ -131,7 +131,7 @@ struct goro_once {
 /*
  * Go's sync.Once: calls fn(arg) if this is the first call for *once, and returns when that one call of fn has returned. So whoever returns sees
  * what fn did: its return happens before that of every goro_once_do(). fn must not call goro_once_do() of the same object: it would wait
- * for itself.
+ * for itself. A panic in fn, or goro_exit(), counts as its return: it goes on, and fn is not called again.
  * goro_once_do_until() returns 0 when fn has returned, -ETIMEDOUT (-EAGAIN for GORO_NOW) if another call of it still runs at the deadline, which
  * does not end the caller's own call of fn.
  * Parks: yes, as long as another one calls fn. From: any thread.
@@ -142,11 +142,13 @@ GORO_API GORO_PARKS int goro_once_do_until(struct goro_once *once, void (*fn)(vo
 struct goro_once_value {
 	struct goro_once once; /* internal, as is the value until goro_once_value() has returned */
 	void *value;
+	const char *panic;
 };
-#define GORO_ONCE_VALUE_INIT { GORO_ONCE_INIT, NULL }
+#define GORO_ONCE_VALUE_INIT { GORO_ONCE_INIT, NULL, NULL }
 
 /*
- * Go's sync.OnceValue: the value of fn(arg), which is called by the first call only; as goro_once_do() in all else.
+ * Go's sync.OnceValue: the value of fn(arg), which is called by the first call only; as goro_once_do() in all else. If fn panics, every call
+ * panics with the same value and text (which is kept in memory that is never given back).
  * Parks: yes. From: any thread.
  */
 GORO_API GORO_PARKS void *goro_once_value(struct goro_once_value *once, void *(*fn)(void *arg), void *arg);

@@ -243,6 +243,32 @@ static void forking(void)
 	t_check_int(done, ==, (1 << 11) - 1);
 }
 
+static int exits(void *arg)
+{
+	(void)arg;
+	goro_exit();
+}
+
+/* "Goexit runs all deferred calls before terminating the goroutine" (package runtime): a task's end is one, with and without a limit. */
+static void exiting(void)
+{
+	struct goro_errgroup eg = GORO_ERRGROUP_INIT;
+
+	for (int limit = -1; limit <= 1; limit += 2) {
+		goro_errgroup_set_limit(&eg, limit);
+		for (int i = 0; i < 10; i++)
+			t_check_int(goro_errgroup_go(&eg, exits, NULL, GORO_FOREVER), ==, 0);
+		t_check_int(goro_errgroup_wait(&eg, GORO_FOREVER), ==, 0);
+	}
+	goro_errgroup_fini(&eg);
+}
+
+START_TEST(a_task_may_end_by_goro_exit)
+{
+	api_everywhere(exiting);
+}
+END_TEST
+
 START_TEST(tasks_may_add_tasks)
 {
 	api_everywhere(forking);
@@ -263,5 +289,6 @@ int main(void)
 	tcase_add_test(tc, a_change_of_the_limit_while_tasks_run_panics);
 	tcase_add_test(tc, without_a_runtime_go_fails_and_wait_does_not_hang);
 	tcase_add_test(tc, tasks_may_add_tasks);
+	tcase_add_test(tc, a_task_may_end_by_goro_exit);
 	return t_main(s);
 }

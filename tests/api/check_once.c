@@ -3,6 +3,7 @@
 #include <goro.h>
 #include <check.h>
 #include <errno.h>
+#include <string.h>
 
 #include "api.h"
 #include "cases.h"
@@ -150,7 +151,104 @@ static int values(void *arg)
 	return 0;
 }
 
+static void panics(void *arg)
+{
+	counts(arg);
+	goro_panic("boom");
+}
+
+static int recovered; /* how often */
+
+static void recovers(void *text)
+{
+	const struct goro_panicked *p = GORO_RECOVER();
+
+	t_check(p != NULL && strcmp(p->text, text) == 0);
+	recovered++;
+}
+
+static void does_and_recovers(struct shared *s)
+{
+	GORO_DEFER(recovers, "boom");
+	goro_once_do(&s->once, panics, s);
+	t_check(0, "goro_once_do() has returned");
+}
+
+static int panicking(void *arg)
+{
+	struct shared s = { .calls = 0 };
+
+	(void)arg;
+	recovered = 0;
+	does_and_recovers(&s);
+	t_check_int(recovered, ==, 1);
+	t_check_int(goro_once_do_until(&s.once, panics, &s, GORO_NOW), ==, 0);
+	t_check_int(s.calls, ==, 1);
+	return 0;
+}
+
+static void *makes_a_panic(void *arg)
+{
+	counts(arg);
+	goro_panic_with(arg, "no value, %d", 7);
+}
+
+static void recovers_value(struct shared *s)
+{
+	const struct goro_panicked *p = GORO_RECOVER();
+
+	t_check(p != NULL && strcmp(p->text, "no value, 7") == 0 && p->value == s);
+	recovered++;
+}
+
+static void asks_and_recovers(struct shared *s)
+{
+	GORO_DEFER(recovers_value, s);
+	goro_once_value(&s->value, makes_a_panic, s);
+	t_check(0, "goro_once_value() has returned");
+}
+
+static int panicking_value(void *arg)
+{
+	struct shared s = { .calls = 0 };
+
+	(void)arg;
+	recovered = 0;
+	for (int i = 0; i < 3; i++)
+		asks_and_recovers(&s);
+	t_check_int(recovered, ==, 3);
+	t_check_int(s.calls, ==, 1);
+	return 0;
+}
+
+static void exits(void *arg)
+{
+	counts(arg);
+	goro_exit();
+}
+
+static void does_and_exits(struct shared *s)
+{
+	goro_once_do(&s->once, exits, s);
+	t_check(0, "goro_once_do() has returned");
+}
+
+static int exiting(void *arg)
+{
+	struct shared s = { .calls = 0 };
+
+	(void)arg;
+	t_check_int(GORO_WAITGROUP_GO(&s.wg, does_and_exits, &s), ==, 0);
+	t_check_int(goro_waitgroup_wait(&s.wg, GORO_FOREVER), ==, 0); /* its deferred Done has run */
+	t_check_int(goro_once_do_until(&s.once, exits, &s, GORO_NOW), ==, 0);
+	t_check_int(s.calls, ==, 1);
+	return 0;
+}
+
 static const struct go_case cases[] = {
+	{ "If f panics, Do considers it to have returned; future calls of Do return without calling f.", panicking, NULL },
+	{ "If f panics, the returned function will panic with the same value on every call.", panicking_value, NULL },
+	{ "runtime.Goexit: Goexit runs all deferred calls before terminating the goroutine.", exiting, NULL },
 	{ "Do calls the function f if and only if Do is being called for the first time for this instance of Once. [...] no call to Do returns "
 	  "until the one call to f returns", first_only, NULL },
 	{ "if once.Do(f) is called multiple times, only the first call will invoke f, even if f has a different value in each invocation. A new "
