@@ -221,6 +221,14 @@ static size_t arena_size(const struct pool *p, unsigned cls)
 	return len < size ? size : len & ~(size - 1);
 }
 
+static void no_space(void)
+{
+	set_error(limited() ? "no address space for stacks: RLIMIT_AS (ulimit -v), vm.overcommit_memory=2 or "
+			      "locked memory limit it"
+			    : "no address space for stacks: mmap failed, see vm.max_map_count and "
+			      "vm.overcommit_memory");
+}
+
 /* Maps an arena of *len bytes or, if that is too much, half of it and so on. Returns its address, 0 if even one slot fails. */
 static uintptr_t map_arena(size_t *len, unsigned cls)
 {
@@ -231,10 +239,7 @@ static uintptr_t map_arena(size_t *len, unsigned cls)
 		if (!sys_is_err(a))
 			break;
 		if (*len <= STK_MIN << cls) {
-			set_error(limited() ? "no address space for stacks: RLIMIT_AS (ulimit -v), vm.overcommit_memory=2 or "
-					      "locked memory limit it"
-					    : "no address space for stacks: mmap failed, see vm.max_map_count and "
-					      "vm.overcommit_memory");
+			no_space();
 			return 0;
 		}
 		*len /= 2;
@@ -262,7 +267,7 @@ static int grow(struct pool *p, unsigned cls)
 		if (!sys_is_err(v))
 			sys_munmap((void *)v, bytes);
 		sys_munmap((void *)base, len);
-		set_error("no address space for stacks: no room for the lists of arenas and free stacks");
+		no_space();
 		return -ENOMEM;
 	}
 	goro__lock(&p->lock);
