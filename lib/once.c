@@ -60,7 +60,7 @@ void goro_once_do(struct goro_once *once, void (*fn)(void *arg), void *arg)
 }
 
 struct value_call {
-	struct goro_once_value *once;
+	struct goro_once_cell *once;
 	void *(*fn)(void *arg);
 	void *arg;
 };
@@ -73,7 +73,7 @@ static const char *keep_text(const char *text)
 	return copy ? memcpy(copy, text, n) : "panic of a function whose value is wanted once";
 }
 
-static void keep_panic(struct goro_once_value *once)
+static void keep_panic(struct goro_once_cell *once)
 {
 	const struct goro_panicked *p = GORO_RECOVER();
 
@@ -92,7 +92,7 @@ static void call_for_value(void *p)
 	c->once->value = c->fn(c->arg);
 }
 
-void *goro_once_value(struct goro_once_value *once, void *(*fn)(void *arg), void *arg)
+void *goro_once_value(struct goro_once_cell *once, void *(*fn)(void *arg), void *arg)
 {
 	struct value_call c = { once, fn, arg };
 

@@ -139,19 +139,19 @@ struct goro_once {
 GORO_API GORO_PARKS void goro_once_do(struct goro_once *once, void (*fn)(void *arg), void *arg);
 GORO_API GORO_PARKS int goro_once_do_until(struct goro_once *once, void (*fn)(void *arg), void *arg, int64_t deadline);
 
-struct goro_once_value {
+struct goro_once_cell {
 	struct goro_once once; /* internal, as is the value until goro_once_value() has returned */
 	void *value;
 	const char *panic;
 };
-#define GORO_ONCE_VALUE_INIT { GORO_ONCE_INIT, NULL, NULL }
+#define GORO_ONCE_CELL_INIT { GORO_ONCE_INIT, NULL, NULL }
 
 /*
  * Go's sync.OnceValue: the value of fn(arg), which is called by the first call only; as goro_once_do() in all else. If fn panics, every call
  * panics with the same value and text (which is kept in memory that is never given back).
  * Parks: yes. From: any thread.
  */
-GORO_API GORO_PARKS void *goro_once_value(struct goro_once_value *once, void *(*fn)(void *arg), void *arg);
+GORO_API GORO_PARKS void *goro_once_value(struct goro_once_cell *once, void *(*fn)(void *arg), void *arg);
 
 /*
  * golang.org/x/sync/semaphore: `size` tokens, of which a call acquires n and gives them back by a release. Those who wait are served in order of

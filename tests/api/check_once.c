@@ -15,7 +15,7 @@
 
 struct shared {
 	struct goro_once once, other;
-	struct goro_once_value value;
+	struct goro_once_cell value;
 	struct goro_waitgroup wg;
 	int calls, returned; /* atomic */
 	int written;		    /* plain: by fn, read after Do */
