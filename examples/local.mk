@@ -20,3 +20,18 @@ noinst_PROGRAMS += %D%/httpd/httpd
 endif
 
 noinst_PROGRAMS += %D%/hello %D%/million %D%/prime_sieve %D%/recover
+
+# The goroutine guide: each program prints what its head says, which is in its .out file too; tests/guide/run.sh compares.
+guide_programs =
+guide_programs += %D%/guide/ex01_hello_trap
+guide_programs += %D%/guide/ex02_sleep
+guide_programs += %D%/guide/ex03_waitgroup
+guide_programs += %D%/guide/ex04_workers
+guide_programs += %D%/guide/ex05_loop_variable
+guide_programs += %D%/guide/ex06_loop_parameter
+guide_programs += %D%/guide/ex07_counting
+guide_programs += %D%/guide/ex08_panic
+guide_programs += %D%/guide/ex09_recover
+guide_programs += %D%/guide/ex10_maxprocs
+noinst_PROGRAMS += $(guide_programs)
+EXTRA_DIST += $(guide_programs:=.out)
