@@ -23,6 +23,12 @@ noinst_PROGRAMS += %D%/hello %D%/million %D%/prime_sieve %D%/recover
 
 # The goroutine guide: each program prints what its head says, which is in its .out file too; tests/guide/run.sh compares.
 guide_programs =
+guide_programs += %D%/guide/edge_add_inside
+guide_programs += %D%/guide/edge_range_unclosed
+guide_programs += %D%/guide/edge_sleep_to_wait
+guide_programs += %D%/guide/error_channel
+guide_programs += %D%/guide/error_errgroup
+guide_programs += %D%/guide/error_recover
 guide_programs += %D%/guide/ex01_hello_trap
 guide_programs += %D%/guide/ex02_sleep
 guide_programs += %D%/guide/ex03_waitgroup
@@ -33,5 +39,10 @@ guide_programs += %D%/guide/ex07_counting
 guide_programs += %D%/guide/ex08_panic
 guide_programs += %D%/guide/ex09_recover
 guide_programs += %D%/guide/ex10_maxprocs
+guide_programs += %D%/guide/pattern1_fire_and_forget
+guide_programs += %D%/guide/pattern2_spawn_and_wait
+guide_programs += %D%/guide/pattern3_worker_pool
+guide_programs += %D%/guide/pattern4_cancel_channel
+guide_programs += %D%/guide/pattern4_cancel_context
 noinst_PROGRAMS += $(guide_programs)
 EXTRA_DIST += $(guide_programs:=.out)
