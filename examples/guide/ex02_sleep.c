@@ -21,7 +21,7 @@ static int start(void *arg)
 	(void)arg;
 	go(hello);
 	puts("hello from main");
-	goro_sleep(2 * GORO_SECOND);
+	goro_sleep(GORO_SECOND);
 	return 0;
 }
 

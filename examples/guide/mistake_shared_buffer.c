@@ -50,8 +50,6 @@ static int start(void *arg)
 		sep = ", ";
 	}
 	putchar('\n');
-	GORO_CHAN_FREE(wrong);
-	GORO_CHAN_FREE(right);
 	return 0;
 }
 

@@ -27,12 +27,13 @@ static void send_one_and_close(struct numbers *c)
 	GORO_CHAN_CLOSE(c);
 }
 
-static void receive(struct numbers *c, int64_t patience, const char *how)
+static void receive_two(struct numbers *c, int64_t patience, const char *how)
 {
-	int v = 0, r;
+	int v, r;
 
-	while ((r = GORO_CHAN_RECV(c, &v, goro_after(patience))) > 0)
-		printf("%d\n", v);
+	GORO_CHAN_RECV(c, &v, GORO_FOREVER);
+	printf("%d\n", v);
+	r = GORO_CHAN_RECV(c, &v, goro_after(patience));
 	printf("%s: %s\n", how, r == -ETIMEDOUT ? "timed out" : "closed");
 	GORO_CHAN_FREE(c);
 }
@@ -43,9 +44,9 @@ static int start(void *arg)
 
 	(void)arg;
 	go(send_one, c);
-	receive(c, 2 * GORO_SECOND, "wrong");
+	receive_two(c, 20 * GORO_MILLISECOND, "wrong");
 	go(send_one_and_close, d);
-	receive(d, 600 * GORO_SECOND, "right");
+	receive_two(d, 600 * GORO_SECOND, "right");
 	return 0;
 }
 

@@ -21,7 +21,7 @@ static int start(void *arg)
 	(void)arg;
 	for (int i = 0; i < 3; i++)
 		go(print, i);
-	goro_sleep(2 * GORO_SECOND); /* as in the question; ex06_loop_parameter waits as it should be done */
+	goro_sleep(GORO_SECOND); /* as in the question; ex06_loop_parameter waits as it should be done */
 	return 0;
 }
 
