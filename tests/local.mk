@@ -311,6 +311,7 @@ t_scripts += %D%/abi/headers.sh
 t_scripts += %D%/abi/sanitizers.sh
 EXTRA_DIST += %D%/abi/race.c
 t_scripts += %D%/compile_fail/run.sh
+t_scripts += %D%/guide/run.sh
 t_scripts += $(t_scripts_httpd)
 
 # ----------------------------------------------------------------------------------------------------

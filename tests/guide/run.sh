@@ -1,0 +1,92 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# run.sh: every program of examples/guide does what the comment at its head says, on one processor and on four.
+#
+# examples/guide/NAME.out is what NAME prints. Lines of it that begin with "# " tell how to compare:
+#     # sorted         the order of the lines is nobody's business
+#     # last LINE      and this one is the last all the same
+#     # status N       the exit status, if not 0
+#     # stderr LINE    how the first line on stderr begins; without this one stderr is empty
+# A line "? LINE" may be missing, and PROCS stands for the number of processors. The comment must contain each line.
+# Writes a line per run to libcheck's TAP file for tests/driver.
+set -eu
+LC_ALL=C
+export LC_ALL
+top=${top_srcdir:-$(dirname "$0")/../..}
+tap=${CK_TAP_LOG_FILE_NAME:-/dev/null}
+: >"$tap"
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+n=0
+status=0
+# To leak a goroutine is what some of them show.
+ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
+export ASAN_OPTIONS
+
+# report ok|"not ok" name message
+report() {
+	n=$((n + 1))
+	echo "$1 $n - $2: $3" >>"$tap"
+	[ "$1" = ok ] && return
+	status=1
+	echo "$1 - $2: $3"
+}
+
+# directive WORD FILE: what follows "# WORD" there, "yes" if nothing does
+directive() {
+	sed -n "s/^# $1\$/yes/p; s/^# $1 //p" "$2"
+}
+
+# differs NAME PROCS: runs it and prints what is not as it should be
+differs() {
+	want=$top/examples/guide/$1.out
+	rc=0
+	GORO_MAXPROCS=$2 timeout -k 5 "${T_GUIDE_TIMEOUT:-240}" "./examples/guide/$1" >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?
+	expected=$(directive status "$want")
+	[ $rc -eq "${expected:-0}" ] || { echo "exit status $rc"; cat "$tmp/err"; }
+	first=$(directive stderr "$want")
+	case $(head -n 1 "$tmp/err") in
+	"$first"*) [ -n "$first" ] || [ ! -s "$tmp/err" ] || cat "$tmp/err" ;;
+	*) echo "stderr:"; cat "$tmp/err" ;;
+	esac
+	last=$(directive last "$want")
+	[ -z "$last" ] || [ "$(tail -n 1 "$tmp/out")" = "$last" ] || echo "the last line is not: $last"
+	sed -n 's/^? //p' "$want" >"$tmp/maybe"
+	grep -vxFf "$tmp/maybe" "$tmp/out" >"$tmp/got" || true
+	grep -v '^[#?] ' "$want" | sed "s/PROCS/$2/" >"$tmp/want" || true
+	if [ -n "$(directive sorted "$want")" ]; then
+		sort -o "$tmp/got" "$tmp/got"
+		sort -o "$tmp/want" "$tmp/want"
+	fi
+	diff -u "$tmp/want" "$tmp/got" | tail -n +3
+}
+
+# undocumented NAME: the lines of its .out that the comment at the head of NAME.c lacks
+undocumented() {
+	sed '/^ \*\/$/q' "$top/examples/guide/$1.c" >"$tmp/head"
+	sed 's/^# stderr //; /^# /d; s/^? //' "$top/examples/guide/$1.out" | while IFS= read -r line; do
+		grep -qF -e " *     $line" "$tmp/head" || echo "$line"
+	done
+}
+
+for c in "$top"/examples/guide/*.c; do
+	name=$(basename "$c" .c)
+	if [ ! -x "examples/guide/$name" ] || [ ! -f "${c%.c}.out" ]; then
+		report "not ok" "$name" "is not built, or has no .out file; see examples/local.mk"
+		continue
+	fi
+	why=$(undocumented "$name")
+	[ -z "$why" ] || report "not ok" "$name" "not in its head: $why"
+	for procs in 1 4; do
+		why=$(differs "$name" $procs)
+		if [ -z "$why" ]; then
+			report ok "$name-$procs" Passed
+		else
+			report "not ok" "$name-$procs" "$(echo "$why" | head -n 1)"
+			echo "$why"
+		fi
+	done
+done
+echo "$n runs"
+[ $n -ge 88 ] || { echo "found only $n"; status=1; }
+exit $status
