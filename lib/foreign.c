@@ -40,7 +40,7 @@ COLD struct m *goro__foreign_m(void)
 	store_rlx(&m->curg, &m->proxy);
 	m->proxy.m = m;
 	m->proxy.flags = G_FOREIGN;
-	m->tid = sys_gettid();
+	store_rlx(&m->tid, sys_gettid());
 	m->rand = (uint32_t)m->tid * 2654435761u | 1;
 	goro__tls_set_m(m);
 	return m;

@@ -54,7 +54,7 @@ struct m {
 	void *g0_sp;		/* the scheduler's context while a goroutine runs */
 	uint32_t rand;
 	uint32_t id;
-	int tid;
+	int tid;		/* atomic for sysmon */
 	pthread_t thread;
 	struct m *link;		/* list of spare Ms; under sched.lock */
 	struct m *all_link;	/* list of all Ms; under sched.lock, never removed while the runtime runs */

@@ -355,12 +355,12 @@ static long send(struct m *m, void *value)
 	si.si_code = SI_QUEUE;
 	si.si_pid = sys_getpid();
 	si.si_value.sival_ptr = value;
-	return SYS4(SYS_rt_tgsigqueueinfo, si.si_pid, m->tid, preempt_signal, &si);
+	return SYS4(SYS_rt_tgsigqueueinfo, si.si_pid, load_rlx(&m->tid), preempt_signal, &si);
 }
 
 void goro__preempt(struct m *m, int64_t now)
 {
-	if (!goro__preempting || m->tid == 0 || load_rlx(&m->left) || (load_rlx(&m->sig_pending) && now - load_rlx(&m->sig_at) < RESEND_NS))
+	if (!goro__preempting || load_rlx(&m->tid) == 0 || load_rlx(&m->left) || (load_rlx(&m->sig_pending) && now - load_rlx(&m->sig_at) < RESEND_NS))
 		return;
 	store_rlx(&m->sig_at, now);
 	store_rlx(&m->sig_pending, 1);

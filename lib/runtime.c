@@ -159,6 +159,7 @@ int goro__m_start(struct p *p)
 	if (!m)
 		return -ENOMEM;
 	m_number(m);
+	store_rlx(&m->in_runtime, 1); /* before anybody sees it: there is nothing to take yet */
 	store_rlx(&m->p, p);
 	if (p)
 		store_rel(&p->m, m); /* [MSTART-1] release: pairs with [MSTART-2]. Without it sysmon may look at what this memory was before */

@@ -170,7 +170,7 @@ int goro__m_init(struct m *m)
 	stack_t ss;
 	long r;
 
-	m->tid = sys_gettid();
+	store_rlx(&m->tid, sys_gettid());
 	if (goro__san)
 		goro__san_m_start(m);
 	size = (size + 4095) & ~(size_t)4095;

@@ -109,7 +109,7 @@ enum life { NEW, NO_IDEA, RUNS, COMPUTES, BLOCKED };
 /* sure: it may be sent a signal. */
 static enum life what_it_does(struct m *m, struct p *p, int64_t now, bool sure)
 {
-	int64_t cpu = cpu_time(m->tid), used = cpu - m->cpu_seen, passed = now - m->seen_at;
+	int64_t cpu = cpu_time(load_rlx(&m->tid)), used = cpu - m->cpu_seen, passed = now - m->seen_at;
 	uint32_t stint = p ? load_rlx(&p->slice_tick) : 0;
 	bool first = p != m->p_seen || stint != m->stint_seen || cpu < 0, lazy = 4 * used <= passed, asleep;
 
@@ -122,7 +122,7 @@ static enum life what_it_does(struct m *m, struct p *p, int64_t now, bool sure)
 		return first ? NEW : COMPUTES;
 	}
 	/* Without an answer in time nobody loses his P; and gets no signal where that could end a call with EINTR: it asks again at the next tick. */
-	asleep = (lazy || sure) && goro__thread_sleeps(m->tid, lazy, !lazy && !CAN_RESTART);
+	asleep = (lazy || sure) && goro__thread_sleeps(load_rlx(&m->tid), lazy, !lazy && !CAN_RESTART);
 	if (lazy && asleep) {
 		m->still++;
 		return BLOCKED;
