@@ -108,7 +108,8 @@ static void wake_spare(struct m *m)
 static void m_number(struct m *m)
 {
 	goro__lock(&sched->lock);
-	m->id = sched->nms++;
+	m->id = sched->nms;
+	store_rlx(&sched->nms, m->id + 1);
 	goro__unlock(&sched->lock);
 	m->rand = m->id * 2654435761u + 1;
 }

@@ -52,7 +52,7 @@ struct scheduler {
 	struct m *spare;		/* Ms without a P */
 	uint32_t nspare;		/* atomic mirror of its length */
 	struct m *allm;
-	uint32_t nms;
+	uint32_t nms;			/* atomic mirror for goro_get_stats(); written under lock */
 	uint32_t nstopped;		/* atomic: threads that wait for a P with a goroutine pinned to them */
 	uint32_t nkept;			/* atomic: Ps whose threads are in an announced blocking call */
 	uint32_t nout;			/* atomic: threads whose P was taken, and that have not asked for another yet */
