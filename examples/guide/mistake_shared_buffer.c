@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 struct line {
-	char text[16];
+	char text[24];
 };
 GORO_CHAN_TYPE(pointers, struct line *);
 GORO_CHAN_TYPE(lines, struct line);
