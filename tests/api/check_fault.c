@@ -269,7 +269,7 @@ static int ordinary_deferred_fault(struct seen *s)
 }
 
 /* A lock at NULL faults in the library, before it has entered it: nothing is held. */
-static NO_UBSAN void locks_null(void)
+static NO_UBSAN __attribute__((unused)) void locks_null(void)
 {
 	struct goro_mutex *volatile m = NULL;
 
@@ -287,7 +287,9 @@ static int elsewhere_main(void *arg)
 	t_check_int(ordinary_deferred_fault(&s), ==, 6);
 	t_check_int(s.panics, ==, 3);
 	s.order = 0;
+#ifndef T_UBSAN /* in a library that is instrumented by it, it comes first */
 	t_check_int(guarded(&s, locks_null), ==, 1);
+#endif
 	return 0;
 }
 
