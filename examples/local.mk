@@ -21,7 +21,7 @@ endif
 
 noinst_PROGRAMS += %D%/hello %D%/million %D%/prime_sieve %D%/recover
 
-# The goroutine guide: each program prints what its head says, which is in its .out file too; tests/guide/run.sh compares.
+# The goroutine guide: each program prints what its head says, which is in its .want file too; tests/guide/run.sh compares.
 guide_programs =
 guide_programs += %D%/guide/build_once
 guide_programs += %D%/guide/build_ticker
@@ -68,4 +68,4 @@ guide_programs += %D%/guide/tricky_start
 guide_programs += %D%/guide/tricky_what_prints
 guide_programs += %D%/guide/tricky_yield
 noinst_PROGRAMS += $(guide_programs)
-EXTRA_DIST += $(guide_programs:=.out)
+EXTRA_DIST += $(guide_programs:=.want)

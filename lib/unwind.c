@@ -238,6 +238,9 @@ static void swallowed(_Unwind_Reason_Code reason, struct _Unwind_Exception *exc)
 	goro__throw("a C++ \"catch (...)\" has kept what leaves the frames of a panic; it must throw again");
 }
 
+/* LeakSanitizer does not look at the stacks of goroutines, so if the process ends while one is under way it would count what that one has. */
+void __lsan_ignore_object(const void *p) __attribute__((weak));
+
 void goro__unwind_cxx(struct g *g, struct goro_deferred *d)
 {
 	struct unwinding *u;
@@ -248,6 +251,8 @@ void goro__unwind_cxx(struct g *g, struct goro_deferred *d)
 	u = goro__mem_alloc(sizeof(*u));
 	if (!u)
 		return;
+	if (__lsan_ignore_object)
+		__lsan_ignore_object(u);
 	memset(u, 0, sizeof(*u));
 	memcpy(&u->exc.exception_class, "goro\0pnc", sizeof(u->exc.exception_class));
 	u->exc.exception_cleanup = swallowed;

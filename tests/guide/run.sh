@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # run.sh: every program of examples/guide does what the comment at its head says, on one processor and on four.
 #
-# examples/guide/NAME.out is what NAME prints. Lines of it that begin with "# " tell how to compare:
+# examples/guide/NAME.want is what NAME prints. Lines of it that begin with "# " tell how to compare:
 #     # sorted         the order of the lines is nobody's business
 #     # last LINE      and this one is the last all the same
 #     # status N       the exit status, if not 0
@@ -39,7 +39,7 @@ directive() {
 
 # differs NAME PROCS: runs it and prints what is not as it should be
 differs() {
-	want=$top/examples/guide/$1.out
+	want=$top/examples/guide/$1.want
 	rc=0
 	GORO_MAXPROCS=$2 timeout -k 5 "${T_GUIDE_TIMEOUT:-240}" "./examples/guide/$1" >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?
 	expected=$(directive status "$want")
@@ -61,18 +61,18 @@ differs() {
 	diff -u "$tmp/want" "$tmp/got" | tail -n +3
 }
 
-# undocumented NAME: the lines of its .out that the comment at the head of NAME.c lacks
+# undocumented NAME: the lines of its .want that the comment at the head of NAME.c lacks
 undocumented() {
 	sed '/^ \*\/$/q' "$top/examples/guide/$1.c" >"$tmp/head"
-	sed 's/^# stderr //; /^# /d; s/^? //' "$top/examples/guide/$1.out" | while IFS= read -r line; do
+	sed 's/^# stderr //; /^# /d; s/^? //' "$top/examples/guide/$1.want" | while IFS= read -r line; do
 		grep -qF -e " *     $line" "$tmp/head" || echo "$line"
 	done
 }
 
 for c in "$top"/examples/guide/*.c; do
 	name=$(basename "$c" .c)
-	if [ ! -x "examples/guide/$name" ] || [ ! -f "${c%.c}.out" ]; then
-		report "not ok" "$name" "is not built, or has no .out file; see examples/local.mk"
+	if [ ! -x "examples/guide/$name" ] || [ ! -f "${c%.c}.want" ]; then
+		report "not ok" "$name" "is not built, or has no .want file; see examples/local.mk"
 		continue
 	fi
 	why=$(undocumented "$name")
