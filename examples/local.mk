@@ -67,5 +67,7 @@ guide_programs += %D%/guide/tricky_recover_outside
 guide_programs += %D%/guide/tricky_start
 guide_programs += %D%/guide/tricky_what_prints
 guide_programs += %D%/guide/tricky_yield
+if GUIDE
 noinst_PROGRAMS += $(guide_programs)
+endif
 EXTRA_DIST += $(guide_programs:=.want)

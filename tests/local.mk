@@ -311,7 +311,9 @@ t_scripts += %D%/abi/headers.sh
 t_scripts += %D%/abi/sanitizers.sh
 EXTRA_DIST += %D%/abi/race.c
 t_scripts += %D%/compile_fail/run.sh
+if GUIDE
 t_scripts += %D%/guide/run.sh
+endif
 t_scripts += $(t_scripts_httpd)
 
 # ----------------------------------------------------------------------------------------------------
