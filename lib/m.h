@@ -91,6 +91,18 @@ struct m *goro__foreign_m(void);
 void goro__rt_enter_slow(struct m *m);
 void goro__rt_exit_slow(struct m *m);
 
+/* ThreadSanitizer knows nothing of membarrier(): in a library built with it the store itself is the release of [RETAKE-3]. */
+#if defined(__SANITIZE_THREAD__)
+#define store_exit store_rel
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define store_exit store_rel
+#endif
+#endif
+#ifndef store_exit
+#define store_exit store_rlx
+#endif
+
 /*
  * Every call from user code into the runtime is bracketed by these two. Between them the thread is not preempted and keeps its P; the m that
  * rt_enter() returns is valid until the next call marked GORO_PARKS, which returns the m that follows. Both may stop the thread for
@@ -119,7 +131,7 @@ static inline void rt_exit(struct m *m)
 
 	compiler_barrier();
 	depth = load_rlx(&m->in_runtime) - 1;
-	store_rlx(&m->in_runtime, depth); /* [RETAKE-3] a release by the membarrier() of [RETAKE-2] */
+	store_exit(&m->in_runtime, depth); /* [RETAKE-3] a release by the membarrier() of [RETAKE-2] */
 	if (unlikely(depth))
 		goro__rt_exit_slow(m);
 }

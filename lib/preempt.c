@@ -254,14 +254,14 @@ COLD void goro__rt_exit_slow(struct m *m)
 	if (!(depth & M_RESCHED))
 		return;
 	depth &= ~M_RESCHED;
-	store_rlx(&m->in_runtime, depth);
+	store_exit(&m->in_runtime, depth);
 	if (depth != 0 || m->foreign)
 		return;
 	store_rlx(&m->in_runtime, 1);
 	compiler_barrier();
 	preempted(m, NULL);
 	compiler_barrier();
-	store_rlx(&m->in_runtime, 0);
+	store_exit(&m->in_runtime, 0);
 }
 
 /* ---------------------------------------------------------------------------------------------------- */
