@@ -380,6 +380,7 @@ static long raw_sigaction(const struct kernel_sigaction *new, struct kernel_siga
 }
 
 static struct kernel_sigaction ours;
+static struct sigaction before; /* what the C library said there was: under ThreadSanitizer not what the kernel says */
 
 /* sysmon asks for it when a signal was not answered: the program has installed a handler of its own after us. */
 void goro__preempt_check(void)
@@ -394,7 +395,7 @@ void goro__preempt_check(void)
 
 static int install(void)
 {
-	struct sigaction sa, old;
+	struct sigaction sa;
 	struct kernel_sigaction k;
 	int r;
 
@@ -404,7 +405,7 @@ static int install(void)
 	sa.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
 	sigfillset(&sa.sa_mask); /* not the two that the C library keeps for itself: setuid() must get through to stopped threads */
 	r = (int)raw_sigaction(NULL, &theirs);
-	if (r != 0 || sigaction(preempt_signal, &sa, &old) != 0)
+	if (r != 0 || sigaction(preempt_signal, &sa, &before) != 0)
 		return r ? r : -EINVAL;
 	raw_sigaction(NULL, &k);
 	k.handler = (void *)on_signal;
@@ -430,12 +431,17 @@ int goro__preempt_init(const void *config)
 void goro__preempt_fini(void)
 {
 	struct kernel_sigaction now;
+	struct sigaction said;
 
 	if (!goro__preempting)
 		return;
 	goro__preempting = 0;
-	if (raw_sigaction(NULL, &now) == 0 && now.handler == ours.handler)
-		raw_sigaction(&theirs, NULL);
+	if (raw_sigaction(NULL, &now) != 0 || now.handler != ours.handler)
+		return;
+	/* Unless the program has installed another one during the run, which ThreadSanitizer knows of, and which is `theirs` then. */
+	if (sigaction(preempt_signal, NULL, &said) == 0 && said.sa_sigaction == on_signal)
+		sigaction(preempt_signal, &before, NULL);
+	raw_sigaction(&theirs, NULL);
 }
 
 /* ---------------------------------------------------------------------------------------------------- */
