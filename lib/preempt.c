@@ -303,7 +303,9 @@ static NO_TSAN bool inside_tsan(void *uc)
 		return false;
 	if (m)
 		*(volatile uint32_t *)&m->sig_pending = 0;
-	goro__restart_syscall(uc);
+	/* At the end of the runtime sysmon asks so often that a call with a timeout, which begins anew, would never be over; nobody will see its EINTR. */
+	if (!*(volatile uint32_t *)&sched->stopping)
+		goro__restart_syscall(uc);
 	return true;
 }
 
