@@ -188,12 +188,8 @@ static bool ps_asleep(void)
 		return false;
 	for (uint32_t i = 0; i < n; i++) {
 		struct p *p = sched->ps[i];
-		uint32_t timers;
 
-		goro__lock(&p->timers.lock);
-		timers = p->timers.n;
-		goro__unlock(&p->timers.lock);
-		if (timers != 0 || load_rlx(&p->io_inflight) != 0 || runqs_any(&p->q))
+		if (load_rlx(&p->timers.first) != INT64_MAX || load_rlx(&p->io_inflight) != 0 || runqs_any(&p->q))
 			return false;
 	}
 	return true;
@@ -207,7 +203,7 @@ static int64_t look(void)
 
 	if (all && !threads_asleep(false))
 		return THREADS_NS;
-	if (load_seq(&holds) != 0 || load_seq(&sched->stopping)) /* [DEAD-8] */
+	if (load_seq(&holds) != 0 || load_seq(&sched->stopping)) /* [DEAD-8] seq_cst: pairs with [DEAD-7]; sysmon has said before that it sleeps */
 		return POKED;
 	r = look_at_ms();
 	if (r != DEAD)
