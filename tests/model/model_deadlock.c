@@ -98,7 +98,7 @@ static bool listed[MODEL_THREADS]; /* plain threads with a descriptor; under lis
 void goro__foreign_each(void (*f)(struct m *m, void *arg), void *arg)
 {
 	goro__lock(&list_lock);
-	for (int i = 0; i < MODEL_THREADS; i++)
+	for (int i = MODEL_THREADS - 1; i >= 0; i--) /* those who are woken before those who wake them: the order that is harder to get right */
 		if (listed[i])
 			f(&ms[i], arg);
 	goro__unlock(&list_lock);
@@ -179,16 +179,13 @@ static void reset(void)
 	list_lock.v = lock.v = 0;
 }
 
-/* Thread 0. */
-static void asks(void)
+/* Thread 0. One look, as in a stopped world; that there is another one before might hide what is wrong with it. */
+static void looks(void)
 {
-	for (int i = 0; i < 2; i++) {
-		goro__deadlock_check();
-		model_check(!dead);
-	}
+	model_check(look() != DEAD);
 }
 
-static void asks_once(void)
+static void asks(void)
 {
 	goro__deadlock_check();
 	model_check(!dead);
@@ -271,14 +268,14 @@ static void two_listed(void)
 
 START_TEST(a_plain_thread_that_wakes_a_goroutine_and_sleeps_is_not_overlooked)
 {
-	model_explore(&(struct model){ .setup = one_listed, .thread = { asks, wakes_and_sleeps }, .daemons = 2, .tso = true });
+	model_explore(&(struct model){ .setup = one_listed, .thread = { looks, wakes_and_sleeps }, .daemons = 2, .tso = true });
 }
 END_TEST
 
 START_TEST(one_that_wakes_another_one_first_is_not_either)
 {
-	model_explore(&(struct model){ .setup = two_listed, .thread = { asks_once, serves_and_sleeps, waits_under_a_lock }, .daemons = 6 });
-	model_explore(&(struct model){ .setup = two_listed, .thread = { asks_once, notifies_and_sleeps, waits_by_token }, .daemons = 6 });
+	model_explore(&(struct model){ .setup = two_listed, .thread = { looks, serves_and_sleeps, waits_under_a_lock }, .daemons = 6 });
+	model_explore(&(struct model){ .setup = two_listed, .thread = { looks, notifies_and_sleeps, waits_by_token }, .daemons = 6 });
 }
 END_TEST
 
@@ -320,8 +317,8 @@ static void one_listed_that_makes(void)
 
 START_TEST(a_thread_that_was_just_made_is_not_overlooked)
 {
-	model_explore(&(struct model){ .setup = one_listed_that_makes, .thread = { asks_once, makes_a_thread_and_sleeps, is_made }, .daemons = 2, .tso = true });
-	model_explore(&(struct model){ .setup = one_unknown, .thread = { asks_once, makes_a_thread_and_ends, is_made }, .tso = true });
+	model_explore(&(struct model){ .setup = one_listed_that_makes, .thread = { looks, makes_a_thread_and_sleeps, is_made }, .daemons = 2, .tso = true });
+	model_explore(&(struct model){ .setup = one_unknown, .thread = { looks, makes_a_thread_and_ends, is_made }, .tso = true });
 }
 END_TEST
 
@@ -340,7 +337,7 @@ static void one_declared(void)
 
 START_TEST(a_hold_that_ends_behind_the_waking_is_enough)
 {
-	model_explore(&(struct model){ .setup = one_declared, .thread = { asks, wakes_and_unholds }, .tso = true });
+	model_explore(&(struct model){ .setup = one_declared, .thread = { looks, wakes_and_unholds }, .tso = true });
 }
 END_TEST
 
@@ -378,8 +375,8 @@ static void one_timer(void)
 
 START_TEST(a_completion_and_a_timer_are_not_lost_between_the_backend_and_the_queue)
 {
-	model_explore(&(struct model){ .setup = one_in_flight, .thread = { asks_once, takes_a_completion }, .daemons = 2, .tso = true });
-	model_explore(&(struct model){ .setup = one_timer, .thread = { asks_once, runs_a_timer }, .daemons = 2, .tso = true });
+	model_explore(&(struct model){ .setup = one_in_flight, .thread = { asks, takes_a_completion }, .daemons = 2, .tso = true });
+	model_explore(&(struct model){ .setup = one_timer, .thread = { asks, runs_a_timer }, .daemons = 2, .tso = true });
 }
 END_TEST
 
@@ -403,7 +400,7 @@ static void one_blocked(void)
 
 START_TEST(an_M_that_comes_back_from_a_blocking_call_is_not_overlooked)
 {
-	model_explore(&(struct model){ .setup = one_blocked, .thread = { asks, comes_back }, .tso = true });
+	model_explore(&(struct model){ .setup = one_blocked, .thread = { looks, comes_back }, .tso = true });
 }
 END_TEST
 
