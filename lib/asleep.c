@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * asleep.c: does another thread of ours sleep in the kernel, or does it only wait for a CPU? sysmon asks before it takes a P from a thread that has not
- * run: on a machine with more to do than CPUs, or under a CPU quota, threads stand still without being blocked.
+ * asleep.c: what only /proc tells of threads. Does another thread of ours sleep in the kernel, or does it only wait for a CPU? sysmon asks before it takes a P from
+ * a thread that has not run: on a machine with more to do than CPUs, or under a CPU quota, threads stand still without being blocked. And: are there
+ * threads in this process that we do not know? They may be about to wake a goroutine (deadlock.c).
  *
- * Only /proc tells (the letter after the name in /proc/self/task/TID/stat), and reading it takes a file descriptor. One that comes and goes behind the
+ * The first is the letter after the name in /proc/self/task/TID/stat, the second the list /proc/self/task. Reading either takes a file descriptor. One that comes and goes behind the
  * program's back is not harmless: it can be the number that a goroutine has just closed and uses once more by mistake, and leaks into a child that is
  * forked at that moment. So a thread of its own reads, with a table of descriptors of its own: close_range(CLOSE_RANGE_UNSHARE) gives it an empty one. sysmon
  * itself cannot have one, as it wakes Ps through their rings and eventfds.
  *
- *	sysmon:	1 tid, answer = 0	2 [ASLEEP-1] turn + 1, wakes	3 waits until answer is not 0, PATIENCE at most
+ *	sysmon:	1 tid or known, answer = 0	2 [ASLEEP-1] turn + 1, wakes	3 waits until answer is not 0, PATIENCE at most
  *	reader:	1 waits for the turn [ASLEEP-2]	2 reads	3 [ASLEEP-3] answer, tagged with the turn	4 wakes
- *   An answer that comes late bears an old turn and is dropped. Without an answer in time the machine is busy: the caller says what is the safe side. Without /proc or
+ *   An answer that comes late bears an old turn and is dropped, and count with it. Without an answer in time the machine is busy: the caller says what is the safe side. Without /proc or
  *   close_range() the caller's guess it is: one that has hardly run sleeps, one that has does not.
+ *
+ * Not every entry of the list is a thread of the program: io_uring's workers are there since Linux 5.12, and a main thread that has called pthread_exit()
+ * stays as a zombie. The list is not read at one instant, so it is compared with the number of links of the directory, which is two more than there are threads:
+ * whoever was overlooked shows in that.
  *
  * Kernel-note: thread-state.
  */
@@ -22,6 +27,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "atomic.h"
 #include "attr.h"
@@ -30,6 +36,7 @@
 #include "sys.h"
 
 #define PATIENCE_NS 300000
+#define LIST_PATIENCE_NS 100000000
 #ifndef SYS_close_range
 # define SYS_close_range 436
 #endif
@@ -42,6 +49,8 @@ static struct {
 	bool running;
 	uint32_t turn CACHE_ALIGNED;	 /* atomic futex word: a question; its lowest bit: stop */
 	int tid;			 /* written before turn */
+	bool (*known)(int tid);		 /* atomic; written before turn; NULL: the question is about tid */
+	int count;			 /* atomic; written before answer */
 	uint32_t answer CACHE_ALIGNED; /* atomic futex word: turn with one of the above in its low bits */
 } ask;
 
@@ -49,9 +58,12 @@ static struct {
 #define STOP 1u
 #define STEP 4u
 
-static uint32_t read_state(int tid)
+int goro__helper_tid[HELPERS];
+
+/* Reads what stands in the thread's stat from the letter on, into buf, terminated: its length, or negative. */
+static long read_stat(int tid, char *buf, size_t size)
 {
-	char path[48] = "/proc/self/task/", digits[12], buf[128];
+	char path[48] = "/proc/self/task/", digits[12];
 	size_t n = strlen(path), k = 0;
 	long fd, got;
 
@@ -63,13 +75,111 @@ static uint32_t read_state(int tid)
 	memcpy(path + n, "/stat", sizeof("/stat"));
 	fd = SYS4(SYS_openat, AT_FDCWD, path, O_RDONLY, 0);
 	if (fd < 0)
-		return UNKNOWN;
-	got = sys_read((int)fd, buf, sizeof(buf));
+		return fd;
+	got = sys_read((int)fd, buf, size - 1);
 	sys_close((int)fd);
 	for (long i = got - 3; i > 0; i--)
-		if (buf[i] == ')') /* the last one: a name may have some */
-			return buf[i + 2] == 'R' ? AWAKE : ASLEEP;
-	return UNKNOWN;
+		if (buf[i] == ')') { /* the last one: a name may have some */
+			got -= i + 2;
+			memmove(buf, buf + i + 2, (size_t)got);
+			buf[got] = 0;
+			return got;
+		}
+	return -EINVAL;
+}
+
+static uint32_t read_state(int tid)
+{
+	char buf[128];
+
+	if (read_stat(tid, buf, sizeof(buf)) <= 0)
+		return UNKNOWN;
+	return buf[0] == 'R' ? AWAKE : ASLEEP;
+}
+
+/* ---------------------------------------------------------------------------------------------------- */
+/* The list of threads */
+
+struct linux_dirent {
+	uint64_t ino;
+	int64_t off;
+	unsigned short reclen;
+	unsigned char type;
+	char name[];
+};
+
+#define FLAGS_FIELD 6	/* blanks between the letter and the flags */
+#define PF_KERNELS 0x4010ul /* PF_IO_WORKER, PF_USER_WORKER */
+
+/* Does the thread run code of the program? */
+static bool is_programs(int tid)
+{
+	char buf[256];
+	unsigned long flags = 0;
+	int blanks = 0;
+	const char *s;
+
+	if (read_stat(tid, buf, sizeof(buf)) <= 0)
+		return false; /* it has ended */
+	if (buf[0] == 'Z' || buf[0] == 'X')
+		return false;
+	for (s = buf; *s && blanks < FLAGS_FIELD; s++)
+		blanks += *s == ' ';
+	for (; *s >= '0' && *s <= '9'; s++)
+		flags = 10 * flags + (unsigned long)(*s - '0');
+	return (flags & PF_KERNELS) == 0;
+}
+
+static int number_of(const char *name)
+{
+	int n = 0;
+
+	for (; *name >= '0' && *name <= '9'; name++)
+		n = 10 * n + *name - '0';
+	return *name ? -1 : n;
+}
+
+/* How many threads of the program there are for which known() is false; negative: that cannot be found out. */
+static int count_unknown(bool (*known)(int tid))
+{
+	uint64_t buf[512];
+	struct stat st;
+	int n = 0, unknown = 0;
+	long got, fd = SYS4(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0)
+		return -1;
+	while ((got = SYS3(SYS_getdents64, fd, buf, sizeof(buf))) > 0) {
+		const struct linux_dirent *d;
+
+		for (long at = 0; at < got; at += d->reclen) {
+			int tid;
+
+			d = (const void *)((const char *)buf + at);
+			tid = number_of(d->name);
+			if (tid <= 0)
+				continue;
+			n++;
+			unknown += !known(tid) && is_programs(tid);
+		}
+	}
+	if (got < 0 || SYS2(SYS_fstat, fd, &st) != 0 || (unsigned long)st.st_nlink > (unsigned long)n + 2)
+		unknown = -1;
+	sys_close((int)fd);
+	return unknown;
+}
+
+/* ---------------------------------------------------------------------------------------------------- */
+/* Questions and answers */
+
+static uint32_t answer_to(bool own)
+{
+	bool (*known)(int tid) = load_rlx(&ask.known);
+
+	if (!known)
+		return own ? read_state(load_rlx(&ask.tid)) : UNKNOWN;
+	store_rlx(&ask.count, own ? count_unknown(known) : -1);
+	return AWAKE;
 }
 
 static void *answer_questions(void *arg)
@@ -78,6 +188,7 @@ static void *answer_questions(void *arg)
 	uint32_t seen = 0;
 
 	(void)arg;
+	store_rlx(&goro__helper_tid[HELPER_READER], sys_gettid());
 	for (;;) {
 		uint32_t turn = load_acq(&ask.turn); /* [ASLEEP-2] acquire: pairs with [ASLEEP-1] */
 
@@ -88,27 +199,42 @@ static void *answer_questions(void *arg)
 			continue;
 		}
 		seen = turn;
-		/* [ASLEEP-3] release: pairs with [ASLEEP-4]; only the word itself matters. */
-		store_rel(&ask.answer, turn | (own ? read_state(load_rlx(&ask.tid)) : UNKNOWN));
+		/* [ASLEEP-3] release: pairs with [ASLEEP-4]. Without it an older count might be read. */
+		store_rel(&ask.answer, turn | answer_to(own));
 		goro__futex_wake(&ask.answer, 1);
 	}
 }
 
-bool goro__thread_sleeps(int tid, bool guess, bool late)
+/* Asks, and waits for the answer: 0 if none comes in time. */
+static uint32_t question(int tid, bool (*known)(int tid), int64_t patience_ns)
 {
 	uint32_t turn = load_rlx(&ask.turn) + STEP, a;
-	int64_t deadline = goro__now() + PATIENCE_NS;
+	int64_t deadline = goro__now() + patience_ns;
 
-	if (!ask.running)
-		return guess;
 	store_rlx(&ask.tid, tid); /* an answer that came too late may still be at work */
+	store_rlx(&ask.known, known);
 	store_rel(&ask.turn, turn); /* [ASLEEP-1] release: pairs with [ASLEEP-2]. Without it the wrong thread might be looked up */
 	goro__futex_wake(&ask.turn, 1);
 	while (((a = load_acq(&ask.answer)) & ~(STEP - 1)) != turn) /* [ASLEEP-4] acquire: pairs with [ASLEEP-3] */
 		if (goro__futex_wait(&ask.answer, a, deadline) == -ETIMEDOUT)
-			return late;
-	a &= STEP - 1;
+			return 0;
+	return a & (STEP - 1);
+}
+
+bool goro__thread_sleeps(int tid, bool guess, bool late)
+{
+	uint32_t a = ask.running ? question(tid, NULL, PATIENCE_NS) : UNKNOWN;
+
+	if (a == 0)
+		return late;
 	return a == UNKNOWN ? guess : a == ASLEEP;
+}
+
+int goro__threads_unknown(bool (*known)(int tid))
+{
+	if (!ask.running || question(0, known, LIST_PATIENCE_NS) == 0)
+		return -1;
+	return load_rlx(&ask.count);
 }
 
 int goro__asleep_start(void)

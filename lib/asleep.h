@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* asleep.h: is a thread blocked in the kernel? Layer 2. */
+/* asleep.h: is a thread blocked in the kernel, and which threads are there? Layer 2. */
 #ifndef LIB_ASLEEP_H
 #define LIB_ASLEEP_H
 
@@ -13,5 +13,15 @@ void goro__asleep_stop(void);
  * some microseconds.
  */
 bool goro__thread_sleeps(int tid, bool guess, bool late);
+
+/*
+ * How many threads of the program there are for which known() is false; negative: that cannot be found out. known() is called on another thread. sysmon
+ * only; takes some microseconds for each.
+ */
+int goro__threads_unknown(bool (*known)(int tid));
+
+/* The threads of ours that are no Ms; each writes down its number itself. */
+enum { HELPER_SYSMON, HELPER_MAKER, HELPER_READER, HELPERS };
+extern int goro__helper_tid[HELPERS]; /* atomic */
 
 #endif

@@ -19,15 +19,20 @@
 /* On g0 of m. */
 struct g *goro__bound_next(struct m *m)
 {
+	bool given;
+
 	/* Without an heir the P must wait too; a thread is being made. */
 	while (m->p && !load_acq(&sched->stopping) && !goro__p_release(m)) {
 		uint32_t w = 0;
 
 		goro__futex_wait(&w, 0, goro__now() + RETRY_NS);
 	}
-	if (m->p || !goro__m_wait(m))
+	if (m->p)
 		return NULL;
-	return m->boundg;
+	m_waits(m, WAITS_WORD);
+	given = goro__m_wait(m);
+	m_goes_on(m);
+	return given ? m->boundg : NULL;
 }
 
 void goro_thread_lock(void)

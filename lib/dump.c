@@ -17,6 +17,7 @@
 #include <goro/time.h>
 
 #include "clock.h"
+#include "origin.h"
 #include "panic.h"
 #include "print.h"
 #include "sched.h"
@@ -126,23 +127,32 @@ static void print_frames(void **pc, int n, int fd)
 
 static void print_origin(struct g *g, int fd)
 {
-	void *at = (void *)(uintptr_t)g->created_at;
+	struct origin one = { 1, { (void *)(uintptr_t)g->created_at } }, *kept = goro__g_origin(g);
 
-	if (!at)
+	if (kept && kept->n)
+		one = *kept;
+	if (!one.pc[0])
 		return;
 	print_str("created by goroutine ");
 	print_u64(g->parent_id);
 	print_str(" at ");
 	print_flush(fd);
-	print_frames(&at, 1, fd);
+	print_frames(one.pc, (int)one.n, fd);
 }
 
 struct dump {
 	int fd;
 	bool stacks; /* parked goroutines may be walked */
+	bool left;   /* only those that are left but for self and the main one */
 	struct g *self;
 	int64_t now;
+	uint64_t n;
 };
+
+static bool is_asked_for(struct g *g, const struct dump *d)
+{
+	return g != d->self && !(d->left && (g->flags & G_MAIN));
+}
 
 static void dump_one(struct g *g, void *arg)
 {
@@ -150,7 +160,7 @@ static void dump_one(struct g *g, void *arg)
 	uint32_t status = load_rlx(&g->status);
 	struct walk w;
 
-	if (g == d->self)
+	if (!is_asked_for(g, d))
 		return;
 	print_start();
 	print_header(g, d->now);
@@ -202,6 +212,53 @@ void goro__dump_here(struct g *g, int fd)
 	print_end(fd);
 }
 
+/* Plain threads that wait for goroutines, or for each other. */
+struct waiting {
+	uint32_t n;
+	struct {
+		int tid;
+		enum wait_reason why;
+	} thread[32];
+};
+
+static void note_waiting(struct m *m, void *arg)
+{
+	struct waiting *w = arg;
+
+	if (w->n < sizeof(w->thread) / sizeof(w->thread[0]) && goro__deadlock_parked(m) && m->waits % WAITS_KINDS != WAITS_AWAY) {
+		w->thread[w->n].tid = load_rlx(&m->tid);
+		w->thread[w->n++].why = (enum wait_reason)m->proxy.wait_reason;
+	}
+}
+
+static void print_waiting(int fd)
+{
+	struct waiting w = { .n = 0 };
+
+	goro__foreign_each(note_waiting, &w);
+	print_start();
+	for (uint32_t i = 0; i < w.n; i++) {
+		print_str("plain thread ");
+		print_u64((uint64_t)w.thread[i].tid);
+		print_str(" [");
+		print_str(goro__wait_reason_name(w.thread[i].why));
+		print_str("]\n");
+	}
+	if (w.n)
+		print_str("\n");
+	print_end(fd);
+}
+
+static void print_packed(int fd)
+{
+	print_start();
+	if (sched->packs.n) {
+		print_u64(sched->packs.n);
+		print_str(" more goroutines that have not run yet\n\n");
+	}
+	print_end(fd);
+}
+
 /* All goroutines; with_self: the caller's too. */
 void goro__dump_all(int fd, bool with_self)
 {
@@ -223,13 +280,41 @@ void goro__dump_all(int fd, bool with_self)
 	if (with_self && d.self)
 		goro__dump_self(fd);
 	goro__g_each(dump_one, &d);
-	print_start();
-	if (sched->packs.n) {
-		print_u64(sched->packs.n);
-		print_str(" more goroutines that have not run yet\n\n");
-	}
-	print_end(fd);
+	print_packed(fd);
+	print_waiting(fd);
 	goro__world_start(m);
+}
+
+static void count_left(struct g *g, void *arg)
+{
+	struct dump *d = arg;
+
+	d->n += is_asked_for(g, d);
+}
+
+/* The goroutines but for the caller and the main one: how many there are; fd < 0: only that. */
+int goro__dump_left(int fd)
+{
+	struct m *m = goro__tls_m();
+	struct dump d = { .fd = fd, .left = true, .now = goro__now() };
+
+	if (!load_acq(&sched->running))
+		return 0;
+	d.self = m->foreign ? NULL : m->curg;
+	d.stacks = goro__world_stop(m, PATIENCE);
+	goro__g_each(count_left, &d);
+	d.n += sched->packs.n;
+	if (fd >= 0 && d.n) {
+		print_start();
+		print_str("goro: left alive: ");
+		print_u64(d.n);
+		print_str(d.n == 1 ? " goroutine\n\n" : " goroutines\n\n");
+		print_end(fd);
+		goro__g_each(dump_one, &d);
+		print_packed(fd);
+	}
+	goro__world_start(m);
+	return d.n < INT32_MAX ? (int)d.n : INT32_MAX;
 }
 
 void goro_dump(int fd)

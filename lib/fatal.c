@@ -35,16 +35,18 @@ static void print_message(const void *arg)
 	print_str("\n\n");
 }
 
-/* all: the other goroutines too. */
-static _Noreturn void die(void (*print)(const void *arg), const void *arg, bool all)
+/* Whose goroutines are written. */
+enum { SELF = 1, OTHERS = 2 };
+
+static _Noreturn void die(void (*print)(const void *arg), const void *arg, unsigned whose)
 {
 	only_once();
 	print_start();
 	print(arg);
 	print_end(2);
-	if (goro__traceback != TRACEBACK_NONE)
+	if ((whose & SELF) && goro__traceback != TRACEBACK_NONE)
 		goro__dump_self(2);
-	if (all)
+	if (whose & OTHERS)
 		goro__dump_all(2, false);
 	if (goro__traceback == TRACEBACK_CRASH) {
 		signal(SIGABRT, SIG_DFL);
@@ -57,7 +59,14 @@ void goro__throw_errtext(const char *msg, const char *more)
 {
 	struct message m = { msg, more };
 
-	die(print_message, &m, true);
+	die(print_message, &m, SELF | OTHERS);
+}
+
+void goro__throw_asleep(const char *msg)
+{
+	struct message m = { msg, "" };
+
+	die(print_message, &m, goro__traceback != TRACEBACK_NONE ? OTHERS : 0);
 }
 
 void goro__throw(const char *msg)
@@ -67,5 +76,5 @@ void goro__throw(const char *msg)
 
 void goro__die(void (*print)(const void *arg), const void *arg)
 {
-	die(print, arg, goro__traceback >= TRACEBACK_ALL);
+	die(print, arg, goro__traceback >= TRACEBACK_ALL ? SELF | OTHERS : SELF);
 }

@@ -10,6 +10,9 @@
 _Noreturn void goro__throw(const char *msg);
 _Noreturn void goro__throw_errtext(const char *msg, const char *more); /* two constant strings, one after the other */
 
+/* The same for a text that is nobody's fault in particular: of sysmon's own stack nothing is shown. */
+_Noreturn void goro__throw_asleep(const char *msg);
+
 /*
  * A panic that user code may recover from: misuse for which Go panics with a run-time error of this text. In user context, with no lock held. panic.c
  */

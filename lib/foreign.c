@@ -2,6 +2,8 @@
 /*
  * foreign.c: plain threads that call the runtime. The m of one is made at its first call, and given back when the thread ends.
  *
+ * All of them are listed: deadlock.c asks which of them sleep, and dump.c writes those.
+ *
  * A thread that touches what goes with the run (records, heaps of timers, Ps) is a guest meanwhile, counted in sched->ext_users: goro_run() waits
  * at its end until there are none [EXT-1], [EXT-2].
  */
@@ -17,12 +19,55 @@
 #include "spawn.h"
 #include "sys.h"
 
+static struct lock list_lock = LOCK_INIT(RANK_LEAF); /* over the list and its links */
+static struct m *list;
+
+static void enlist(struct m *m)
+{
+	goro__lock(&list_lock);
+	m->foreign_link = list;
+	m->foreign_at = &list;
+	if (list)
+		list->foreign_at = &m->foreign_link;
+	list = m;
+	goro__unlock(&list_lock);
+}
+
+static void unlist(struct m *m)
+{
+	goro__lock(&list_lock);
+	*m->foreign_at = m->foreign_link;
+	if (m->foreign_link)
+		m->foreign_link->foreign_at = m->foreign_at;
+	goro__unlock(&list_lock);
+}
+
+void goro__foreign_each(void (*f)(struct m *m, void *arg), void *arg)
+{
+	goro__lock(&list_lock);
+	for (struct m *m = list; m; m = m->foreign_link)
+		f(m, arg);
+	goro__unlock(&list_lock);
+}
+
+/* Somebody may have held the lock when the process was forked. */
+void goro__foreign_forked(void)
+{
+	struct m *m = goro__tls_m();
+
+	lock_init(&list_lock, RANK_LEAF);
+	list = NULL;
+	if (m && m->foreign)
+		enlist(m);
+}
+
 static void fini(void *arg)
 {
 	struct g *g = &((struct m *)arg)->proxy;
 
 	if (g->run.locals)
 		goro__locals_end(g);
+	unlist(arg);
 	goro__tls_set_m(NULL);
 	/* A waker may still be about to wake our futex word: the system call then fails with -EFAULT, no more (futex.h). */
 	sys_munmap(arg, sizeof(struct m));
@@ -36,12 +81,14 @@ COLD struct m *goro__foreign_m(void)
 	if (sys_is_err(r) || goro__tls_at_exit(m, fini) != 0)
 		goro__throw("no memory for a plain thread's descriptor");
 	goro__san_init();
+	goro__fork_init();
 	m->foreign = true;
 	store_rlx(&m->curg, &m->proxy);
 	m->proxy.m = m;
 	m->proxy.flags = G_FOREIGN;
 	store_rlx(&m->tid, sys_gettid());
 	m->rand = (uint32_t)m->tid * 2654435761u | 1;
+	enlist(m);
 	goro__tls_set_m(m);
 	return m;
 }

@@ -19,6 +19,7 @@ uint32_t goro__forked;
 
 static void in_child(void)
 {
+	goro__foreign_forked();
 	if (!load_rlx(&sched->running))
 		return;
 	store_rlx(&goro__forked, 1);

@@ -14,6 +14,7 @@
 
 #include "context.h"
 #include "fatal.h"
+#include "origin.h"
 #include "spawn.h"
 
 static void note_length(void)
@@ -57,10 +58,11 @@ void goro__inject_surplus(struct p *p, struct g **v, uint32_t n)
 {
 	struct packq q = { NULL, NULL, 0 };
 	struct glist l = { NULL, NULL, 0 };
+	bool pack = likely(!(goro__san & SAN_TOOLS) && !load_rlx(&goro__origins));
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (likely(!(goro__san & SAN_TOOLS)) && goro__pack_add(&q, v[i]))
+		if (pack && goro__pack_add(&q, v[i]))
 			goro__g_free(p, v[i]);
 		else
 			v[kept++] = v[i];

@@ -90,6 +90,7 @@ goro_sources += %D%/context.c %D%/context.h
 # -- 6 scheduler: layers 7 to 9 include park.h, spawn.h, blocking.h and netpoll.h of it, nothing else
 goro_sources += %D%/park.c %D%/park.h
 goro_sources += %D%/spawn.c %D%/spawn.h
+goro_sources += %D%/origin.c %D%/origin.h
 goro_sources += %D%/blocking.c %D%/blocking.h
 goro_sources += %D%/preempt.c
 goro_sources += %D%/leave.c %D%/leave.h
@@ -109,6 +110,7 @@ goro_sources += %D%/idle.c
 goro_sources += %D%/go.c
 goro_sources += %D%/foreign.c
 goro_sources += %D%/world.c
+goro_sources += %D%/deadlock.c
 goro_sources += %D%/sysmon.c
 goro_sources += %D%/signal.c
 goro_sources += %D%/runtime.c
@@ -148,6 +150,7 @@ goro_sources += %D%/file.c
 
 # -- 10 diagnosis: looks at everything, nothing depends on it
 goro_sources += %D%/dump.c
+goro_sources += %D%/leak.c
 goro_sources += %D%/report.c
 goro_sources += %D%/fatal.c
 

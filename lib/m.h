@@ -29,6 +29,15 @@ enum {
 	LOOK_ANNOUNCED = 2, /* goro_block_enter(): the P may be taken at any time */
 };
 
+/* Kinds of m->waits, its lowest bits; the others count the sleeps. See deadlock.c. */
+enum {
+	WAITS_NOT,
+	WAITS_WORD,  /* on m->futex, which is 0 until somebody wakes it */
+	WAITS_TOKEN, /* on its proxy's token, which is TOKEN_PARKED until then */
+	WAITS_AWAY,  /* the descriptor of a plain thread that is a worker now */
+	WAITS_KINDS
+};
+
 /* What is to be done for the goroutine that was left, once its context is saved; by the context that comes next. */
 enum post {
 	POST_NONE,
@@ -60,6 +69,10 @@ struct m {
 	struct m *all_link;	/* list of all Ms; under sched.lock, never removed while the runtime runs */
 	struct p *nextp;	/* atomic: P that was handed to an M without one */
 	uint32_t futex;		/* atomic futex word: an M without a P or a foreign thread sleeps here */
+	uint32_t waits;		/* atomic: does it sleep until somebody wakes it? See deadlock.c. Written by itself */
+	uint32_t waits_seen;	/* deadlock.c's */
+	uint32_t spare_seen;	/* deadlock.c's */
+	struct m *foreign_link, **foreign_at; /* list of plain threads; see foreign.c */
 	struct g *boundg;	/* the goroutine that this thread is kept for; goro_thread_lock() */
 	void *bound_sp;		/* its context while it is parked */
 	uint32_t sig_pending;	/* atomic: a preemption signal is on its way */
@@ -83,6 +96,24 @@ struct m {
 	stack_t old_altstack;	/* what the thread had before */
 	struct g proxy;		/* of a foreign thread */
 };
+
+/*
+ * m sleeps from now on until somebody wakes it, no clock does, and wakes nobody before it has gone on; and: it has gone on.
+ */
+static inline void m_waits(struct m *m, uint32_t kind)
+{
+	/* [DEAD-1] release: pairs with [DEAD-2]. Without it whom m has woken before might be taken to sleep still. */
+	store_rel(&m->waits, ((load_rlx(&m->waits) | (WAITS_KINDS - 1)) + 1) | kind);
+}
+
+static inline void m_goes_on(struct m *m)
+{
+	store_rlx(&m->waits, load_rlx(&m->waits) & ~(uint32_t)(WAITS_KINDS - 1));
+}
+
+/* Calls f for the m of each plain thread that has one, under a lock: f takes none. */
+void goro__foreign_each(void (*f)(struct m *m, void *arg), void *arg);
+void goro__foreign_forked(void); /* in the child: of all of them only the caller is left */
 
 /* The m of a thread that is none of ours; makes it on the first call. Never NULL: without memory it is fatal. User context. */
 struct m *goro__foreign_m(void);

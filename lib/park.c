@@ -85,9 +85,13 @@ COLD void goro__push_overflow(struct p *p, struct runq *q, struct g *g)
 	goro__inject_surplus(p, batch, n);
 }
 
-static NOINLINE void foreign_sleep(struct m *m, struct lock *l, int64_t deadline, void (*expire)(struct m *, void *), void *arg)
+static NOINLINE void foreign_sleep(struct m *m, struct lock *l, enum wait_reason why, int64_t deadline,
+				   void (*expire)(struct m *, void *), void *arg)
 {
-	store_rlx(&m->futex, 0);
+	m->curg->wait_reason = (uint8_t)why;
+	store_rel(&m->futex, 0); /* [DEAD-3] release: pairs with [DEAD-4]. Without it this sleep might be taken for the one before */
+	if (deadline < 0)
+		m_waits(m, WAITS_WORD);
 	if (l)
 		goro__unlock(l);
 	goro__fork_check();
@@ -99,6 +103,7 @@ static NOINLINE void foreign_sleep(struct m *m, struct lock *l, int64_t deadline
 				expire(m, arg);
 		}
 	}
+	m_goes_on(m);
 }
 
 static inline void set_waiting(struct g *g, enum wait_reason why)
@@ -113,7 +118,7 @@ struct m *goro__park(struct m *m, struct lock *l, enum wait_reason why)
 	struct g *g = m->curg;
 
 	if (unlikely(m->foreign)) {
-		foreign_sleep(m, l, -1, NULL, NULL);
+		foreign_sleep(m, l, why, -1, NULL, NULL);
 		san_acquire(g);
 		return m;
 	}
@@ -146,7 +151,7 @@ struct m *goro__park_until(struct m *m, struct lock *l, enum wait_reason why, in
 	if (deadline < 0)
 		return goro__park(m, l, why);
 	if (unlikely(m->foreign)) {
-		foreign_sleep(m, l, deadline, expire, arg);
+		foreign_sleep(m, l, why, deadline, expire, arg);
 		san_acquire(m->curg);
 		return m;
 	}
@@ -226,16 +231,21 @@ static void notify_expiry(struct m *m, struct timer *t)
 	goro__notify(m, t->arg);
 }
 
-static void foreign_token(struct m *m, int64_t deadline)
+static void foreign_token(struct m *m, enum wait_reason why, int64_t deadline)
 {
 	struct g *g = m->curg;
 	uint32_t none = TOKEN_NONE;
 
 	goro__fork_check();
-	if (cas_ar(&g->token, &none, TOKEN_PARKED)) /* [TOKEN-1] */
+	if (cas_ar(&g->token, &none, TOKEN_PARKED)) { /* [TOKEN-1] */
+		g->wait_reason = (uint8_t)why;
+		if (deadline < 0)
+			m_waits(m, WAITS_TOKEN);
 		while (load_acq(&g->token) == TOKEN_PARKED)
 			if (goro__futex_wait(&g->token, TOKEN_PARKED, deadline) == -ETIMEDOUT)
 				break;
+		m_goes_on(m);
+	}
 	/* [TOKEN-3], by the exchange: a notification that comes with the timeout is taken along. */
 	(void)xchg_acq(&g->token, TOKEN_NONE);
 }
@@ -245,7 +255,7 @@ struct m *goro__park_token_until(struct m *m, enum wait_reason why, int64_t dead
 	struct timer t;
 
 	if (unlikely(m->foreign)) {
-		foreign_token(m, deadline);
+		foreign_token(m, why, deadline);
 		san_acquire(m->curg);
 		return m;
 	}

@@ -9,35 +9,56 @@
  * GORO_TRACEBACK, as Go's GOTRACEBACK: what follows the message of a panic that ends the process: none, single (the goroutine that panicked; the default),
  * all (the others as well), crash (all, and SIGABRT in place of exit status 2).
  *
+ * GORO_DEADLOCK=off|declared: see deadlock.c. GORO_LEAKS=trace|report|fatal: where each goroutine was started is kept (origin.c); at the end of a run those that
+ * are left are written (dump.c); and the process ends with status 2 if there are some.
+ *
  * tools/lockcheck.c, preloaded (LD_PRELOAD=libgoro-lockcheck.so): a goroutine that parks or yields while its thread holds a pthread mutex is reported, each
  * goroutine once. The preloaded library counts the mutexes of each thread; we find it by a weak symbol and ask at each switch.
  */
 #include "report.h"
 
+#include <goro/runtime.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "context.h"
 #include "fatal.h"
+#include "origin.h"
 #include "print.h"
 #include "sched.h"
 
 enum traceback goro__traceback = TRACEBACK_SINGLE;
+enum deadlock goro__deadlock;
+enum leaks goro__leaks;
 static int64_t limit_ns; /* 0: off; constant while the runtime runs */
 
-static const char *const levels[] = { "none", "single", "all", "crash" }; /* of enum traceback */
+/* Of the enumerations, in their order. */
+static const char *const levels[] = { "none", "single", "all", "crash", NULL };
+static const char *const deadlocks[] = { "on", "declared", "off", NULL };
+static const char *const leaks[] = { "off", "trace", "report", "fatal", NULL };
 
-void goro__report_init(void)
+/* Which of the words the environment has; if none, what the program said. */
+static unsigned choice(const char *name, const char *const *words, unsigned otherwise)
+{
+	const char *s = getenv(name);
+
+	for (unsigned i = 0; s && words[i]; i++)
+		if (strcmp(s, words[i]) == 0)
+			return i;
+	return otherwise;
+}
+
+void goro__report_init(unsigned flags)
 {
 	const char *s = getenv("GORO_REPORT_RUN_MS");
 	long ms = s ? atol(s) : 0;
 
 	limit_ns = ms > 0 ? ms * INT64_C(1000000) : 0;
-	s = getenv("GORO_TRACEBACK");
-	goro__traceback = TRACEBACK_SINGLE;
-	for (unsigned i = 0; s && i < sizeof(levels) / sizeof(levels[0]); i++)
-		if (strcmp(s, levels[i]) == 0)
-			goro__traceback = (enum traceback)i;
+	goro__traceback = choice("GORO_TRACEBACK", levels, TRACEBACK_SINGLE);
+	goro__deadlock = choice("GORO_DEADLOCK", deadlocks,
+				flags & GORO_NO_DEADLOCK ? DEADLOCK_OFF : flags & GORO_THREADS_DECLARED ? DEADLOCK_DECLARED : DEADLOCK_THREADS);
+	goro__leaks = choice("GORO_LEAKS", leaks, flags & GORO_REPORT_LEAKS ? LEAKS_REPORT : flags & GORO_TRACE_SPAWNS ? LEAKS_TRACE : LEAKS_OFF);
+	store_rlx(&goro__origins, goro__leaks != LEAKS_OFF);
 }
 
 /* sysmon: the goroutine of m is in its own code, for age ns in this stint. */

@@ -36,6 +36,7 @@
 #include "sys.h"
 
 #define MAIN_STACK ((size_t)8 << 20) /* what Linux gives a main thread */
+#define FLAGS (GORO_NO_SIGNALS | GORO_NO_PREEMPT | GORO_NO_DEADLOCK | GORO_THREADS_DECLARED | GORO_TRACE_SPAWNS | GORO_REPORT_LEAKS)
 #define M_STACK ((size_t)256 << 10)  /* g0: the scheduler, completions, thread-local storage of the program */
 
 uint32_t goro__running;
@@ -160,6 +161,7 @@ int goro__m_start(struct p *p)
 	if (!m)
 		return -ENOMEM;
 	m_number(m);
+	add_seq(&sched->nstarting, 1); /* [DEAD-5] pairs with [DEAD-6] */
 	store_rlx(&m->in_runtime, 1); /* before anybody sees it: there is nothing to take yet */
 	store_rlx(&m->p, p);
 	if (p)
@@ -173,9 +175,11 @@ int goro__m_start(struct p *p)
 		m->link = m_memory;
 		m_memory = m;
 		goro__unlock(&sched->lock);
+		add_seq(&sched->nstarting, -1u);
 		return -r;
 	}
 	m_enlist(m);
+	add_seq(&sched->nstarting, -1u);
 	/*
 	 * stop_all() may have come between pthread_create() and m_enlist(), and so have missed m. An m that goes to sleep
 	 * later than this line does so under sched->lock, after m_enlist(), and then sees stopping by itself.
@@ -209,6 +213,7 @@ static void main_entry(void *arg)
 	struct m *m;
 	int r = main_fn(arg);
 
+	goro__leaks_report();
 	m = rt_enter();
 	if (m->curg->run.locals) {
 		struct g *g = m->curg;
@@ -223,13 +228,6 @@ static void main_entry(void *arg)
 	rt_exit(m);
 }
 
-/* The main goroutine called goro_exit(): the others go on, and the process ends as deadlocked when the last one has ended. */
-void goro__main_done(struct m *m)
-{
-	m->curg->flags &= (uint8_t)~G_MAIN;
-	store_seq(&sched->main_gone, 1);
-}
-
 static int read_config(const struct goro_config *cfg, struct goro_config *ret)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -241,7 +239,7 @@ static int read_config(const struct goro_config *cfg, struct goro_config *ret)
 				return -E2BIG;
 		memcpy(ret, cfg, cfg->size < sizeof(*ret) ? cfg->size : sizeof(*ret));
 	}
-	if (ret->maxprocs > P_MAX || ret->backend > GORO_BACKEND_EPOLL || (ret->flags & ~(GORO_NO_SIGNALS | GORO_NO_PREEMPT)) ||
+	if (ret->maxprocs > P_MAX || ret->backend > GORO_BACKEND_EPOLL || (ret->flags & ~FLAGS) ||
 	    (ret->slice_ns && (ret->slice_ns < 1000000 || ret->slice_ns > 100000000)) || ret->preempt_signal > 64 ||
 	    goro__stack_class(ret->stack_size) < 0)
 		return -EINVAL;
@@ -278,7 +276,7 @@ static void init_sched(const struct goro_config *cfg)
 	goro__clock_init();
 	goro__fpenv_save();
 	goro__san_init();
-	goro__report_init();
+	goro__report_init(cfg->flags);
 	goro__bias_setup();
 	sched->nprocs = cfg->maxprocs;
 	sched->slice_ns = (int64_t)cfg->slice_ns;
@@ -416,6 +414,8 @@ int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg)
 	m = m_alloc();
 	r = m ? goro__netpoll_choose(c.backend) : -ENOMEM;
 	if (r == 0) {
+		if (old)
+			m_waits(old, WAITS_AWAY);
 		goro__tls_set_m(m);
 		m->thread = pthread_self();
 		store_rlx(&m->in_runtime, 1);
@@ -445,6 +445,8 @@ int goro_run(const struct goro_config *cfg, goro_main_fn fn, void *arg)
 		san_acquire(&goro__san_flags);
 		tear_down();
 		goro__tls_set_m(old);
+		if (old)
+			m_goes_on(old);
 		if (r == 0)
 			r = sched->main_result;
 	}

@@ -32,7 +32,6 @@ struct scheduler {
 	uint32_t nprocs CACHE_ALIGNED; /* atomic: Ps that run goroutines */
 	uint32_t nps;		       /* atomic: Ps that exist; ps[] is filled before, [NPS-1]: read by acquire */
 	uint32_t stopping;	       /* atomic: goro_run() is ending */
-	uint32_t main_gone;	       /* atomic: the main goroutine has called goro_exit() */
 	int64_t coarse_now;	       /* atomic: a recent goro__now() */
 	struct p *ps[P_MAX];
 
@@ -53,6 +52,7 @@ struct scheduler {
 	uint32_t nspare;		/* atomic mirror of its length */
 	struct m *allm;
 	uint32_t nms;			/* atomic mirror for goro_get_stats(); written under lock */
+	uint32_t nstarting;		/* atomic: threads that are being made and may not be in allm yet */
 	uint32_t nstopped;		/* atomic: threads that wait for a P with a goroutine pinned to them */
 	uint32_t nkept;			/* atomic: Ps whose threads are in an announced blocking call */
 	uint32_t nout;			/* atomic: threads whose P was taken, and that have not asked for another yet */
@@ -163,12 +163,15 @@ extern uint32_t goro__forked;	/* this is a child of a process whose runtime ran 
 void goro__fork_init(void);	/* user context */
 void goro__fork_check(void);	/* a plain thread is about to wait: is there anybody? */
 
+/* deadlock.c */
+int64_t goro__deadlock_check(void); /* sysmon, while all Ps are idle: how long until it should ask again, in ns; negative: not before it is poked */
+bool goro__deadlock_parked(struct m *m); /* does this plain thread sleep until somebody wakes it? */
+
 /* bound.c */
 struct g *goro__bound_next(struct m *m) ON_G0; /* the goroutine that m is kept for, ready; NULL: the runtime stops */
 
 /* runtime.c: Ms */
 int goro__m_start(struct p *p);	    /* a new thread that takes p; NULL: a spare one */
-void goro__main_done(struct m *m);  /* the main goroutine has ended by goro_exit() */
 int goro__p_make(uint32_t id);	    /* 0 or negative errno */
 int goro__m_init(struct m *m);      /* on its own thread: signal stack, sanitizers */
 void goro__m_fini(struct m *m);
@@ -185,12 +188,16 @@ extern uint32_t goro__sysmon_calm;   /* atomic: it sleeps for long, since nobody
 void goro__signals_init(void);
 void goro__signals_fini(void);
 
+/* leak.c */
+void goro__leaks_report(void); /* the main goroutine, at its end; user context */
+
 /* sema.c, chan.c: the goroutines that slept on addresses and on channels are gone */
 void goro__sema_forget(void);
 void goro__chan_forget(void);
 
 /* dump.c */
 void goro__dump_all(int fd, bool all) SIGSAFE;
+int goro__dump_left(int fd);
 void goro__dump_self(int fd) SIGSAFE;
 void goro__dump_here(struct g *g, int fd) SIGSAFE;
 void goro__dump_prepare(void);

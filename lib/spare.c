@@ -23,9 +23,11 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "asleep.h"
 #include "clock.h"
 #include "futex.h"
 #include "sched.h"
+#include "sys.h"
 
 #define RESERVE_MIN 2u
 #define RESERVE_MAX 8u
@@ -170,6 +172,7 @@ void goro__spares_want(void)
 static void *make_spares(void *arg)
 {
 	(void)arg;
+	store_rlx(&goro__helper_tid[HELPER_MAKER], sys_gettid());
 	while (!load_seq(&maker.stop)) {
 		uint32_t w = load_seq(&maker.word); /* [MAKER-2] pairs with [MAKER-1] */
 		int r = 0;

@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 
 #include "fatal.h"
+#include "origin.h"
 #include "pack.h"
 #include "panic.h"
 #include "park.h"
@@ -36,6 +37,7 @@ struct chunk {
 	struct chunk *next;
 	size_t size;
 	uint32_t used, cap; /* records handed out, and all; atomic used */
+	struct origin *origins; /* of each, see origin.c; NULL: none are kept */
 	struct g g[] CACHE_ALIGNED;
 };
 
@@ -71,6 +73,10 @@ static bool add_chunk(struct pool *pool)
 	c->next = pool->chunks;
 	c->size = size;
 	c->cap = (uint32_t)((size - sizeof(*c)) / sizeof(struct g));
+	if (unlikely(load_rlx(&goro__origins))) {
+		r = sys_mmap(NULL, c->cap * sizeof(struct origin), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		c->origins = sys_is_err(r) ? NULL : (struct origin *)r;
+	}
 	/* [CHUNK-1] release: pairs with [CHUNK-2] in goro__g_each(). */
 	store_rel(&pool->chunks, c);
 	return true;
@@ -210,6 +216,14 @@ void goro__g_each(void (*f)(struct g *g, void *arg), void *arg)
 	}
 }
 
+struct origin *goro__g_origin(const struct g *g)
+{
+	for (struct chunk *c = load_acq(&pool_.chunks); c; c = c->next) /* [CHUNK-2] */
+		if ((uintptr_t)g - (uintptr_t)c < c->size)
+			return c->origins ? &c->origins[g - c->g] : NULL;
+	return NULL;
+}
+
 void goro__gs_fini(void)
 {
 	struct chunk *c = pool_.chunks;
@@ -220,6 +234,8 @@ void goro__gs_fini(void)
 	while (c) {
 		struct chunk *next = c->next;
 
+		if (c->origins)
+			sys_munmap(c->origins, c->cap * sizeof(struct origin));
 		sys_munmap(c, c->size);
 		c = next;
 	}
@@ -302,7 +318,8 @@ static inline int exit_spawn(struct m *m, int r)
 	return r;
 }
 
-int goro_spawn_args(void (*fn)(void), const uint64_t *arg, unsigned nargs, unsigned fpmask)
+/* o: NULL if no origins are kept. */
+static inline int spawn_args(void (*fn)(void), const uint64_t *arg, unsigned nargs, unsigned fpmask, const void *pc, const struct origin *o)
 {
 	struct m *m;
 	struct g *g;
@@ -316,13 +333,32 @@ int goro_spawn_args(void (*fn)(void), const uint64_t *arg, unsigned nargs, unsig
 	g = g_alloc(m->p);
 	if (unlikely(!g))
 		return exit_spawn(m, -ENOMEM);
-	init_g(m, g, fn, __builtin_return_address(0));
+	init_g(m, g, fn, pc);
+	if (o)
+		goro__origin_keep(g, o);
 	g->nargs = (uint8_t)nargs;
 	g->fpmask = (uint8_t)fpmask;
 	for (unsigned i = 0; i < nargs; i++)
 		g->arg[i] = arg[i];
 	enqueue(m, g);
 	return exit_spawn(m, 0);
+}
+
+static COLD int spawn_traced(void (*fn)(void), const uint64_t *arg, unsigned nargs, unsigned fpmask, const void *pc)
+{
+	struct origin o;
+
+	goro__origin_take(&o, pc);
+	return spawn_args(fn, arg, nargs, fpmask, pc, &o);
+}
+
+int goro_spawn_args(void (*fn)(void), const uint64_t *arg, unsigned nargs, unsigned fpmask)
+{
+	const void *pc = __builtin_return_address(0);
+
+	if (unlikely(load_rlx(&goro__origins)))
+		return spawn_traced(fn, arg, nargs, fpmask, pc);
+	return spawn_args(fn, arg, nargs, fpmask, pc, NULL);
 }
 
 int goro__spawn_in(struct m *m, void (*fn)(void *), void *arg, const void *pc)
@@ -335,6 +371,8 @@ int goro__spawn_in(struct m *m, void (*fn)(void *), void *arg, const void *pc)
 	g->nargs = 1;
 	g->fpmask = 0;
 	g->arg[0] = (uintptr_t)arg;
+	if (unlikely(load_rlx(&goro__origins)))
+		goro__origin_keep(g, NULL);
 	enqueue(m, g);
 	return 0;
 }
@@ -402,6 +440,7 @@ static int place_copy(struct m *m, struct g *g, const struct goro_spawn_opts *o)
 int goro__spawn_opts(void (*fn)(void *), void *arg, const struct goro_spawn_opts *opts, const void *from)
 {
 	struct goro_spawn_opts o;
+	struct origin origin;
 	struct m *m;
 	struct g *g;
 	int r = read_opts(opts, &o), cls;
@@ -409,6 +448,8 @@ int goro__spawn_opts(void (*fn)(void *), void *arg, const struct goro_spawn_opts
 	if (r != 0)
 		return r;
 	cls = goro__stack_class(o.stack_size);
+	if (unlikely(load_rlx(&goro__origins)))
+		goro__origin_take(&origin, from);
 	if (!fn || cls < 0 || (arg && o.copy) || o.copy_size > (STK_MIN << cls) / 2)
 		return -EINVAL;
 	r = enter_spawn(&m);
@@ -418,6 +459,8 @@ int goro__spawn_opts(void (*fn)(void *), void *arg, const struct goro_spawn_opts
 	if (!g)
 		return exit_spawn(m, -ENOMEM);
 	init_g(m, g, (void (*)(void))fn, from);
+	if (unlikely(load_rlx(&goro__origins)))
+		goro__origin_keep(g, &origin);
 	if (o.stack_size)
 		g->stk_cls = (uint8_t)cls;
 	if (o.name)
@@ -460,8 +503,10 @@ struct g *goro__g_alloc(struct m *m)
 {
 	struct g *g = g_alloc(m->p);
 
-	if (g)
+	if (g) {
 		init_g(m, g, NULL, NULL);
+		goro__origin_keep(g, NULL);
+	}
 	return g;
 }
 
@@ -494,16 +539,12 @@ static bool next_g(struct m *m)
 	struct g *g = m->curg, *next;
 	struct p *p = m->p;
 
-	if (unlikely(g->flags & (G_MAIN | G_BOUND | G_FOREIGN))) {
+	if (unlikely(g->flags & (G_BOUND | G_FOREIGN))) {
 		if (g->flags & G_FOREIGN)
 			goro__throw("a goroutine has ended in a forked child, where it came along by accident; call exec or _exit");
-		if (g->flags & G_MAIN)
-			goro__main_done(m);
 		m->boundg = NULL;
 	}
 	bump(&p->exited);
-	if (unlikely(load_rlx(&sched->main_gone)) && goro_count() == 0)
-		goro__throw("no goroutines (main called runtime.Goexit) - deadlock!");
 	next = pick_local(p);
 	if (likely(next && !next->sp && !next->stk.w && next->stk_cls == stk_class(g->stk) && !(goro__san & SAN_TOOLS))) {
 		next->stk = g->stk;

@@ -41,6 +41,10 @@ void goro__locals_drop(struct g *g);
 /* Calls f for each record in use; for dumps. The world should be stopped. */
 void goro__g_each(void (*f)(struct g *g, void *arg), void *arg);
 
+/* Where the backtrace of its spawn is kept; NULL: nowhere. */
+struct origin;
+struct origin *goro__g_origin(const struct g *g);
+
 void goro__gs_fini(void); /* unmaps all records */
 
 #endif

@@ -17,7 +17,7 @@
  *
  * The tick is half a slice while all that have a P compute and only such wait that were preempted: they change places at the end of slices. It is HOG while preempted goroutines wait and others have I/O in flight, FAST while anybody waits, some Ps are busy and some
  * idle, or a thread is without its P, and for a while after; else SLOW; and there is none after QUIET ticks during which all
- * were idle: sysmon then sleeps until an M that stops being idle pokes it [SYSMON-1], [SYSMON-2]. On the way it has
+ * were idle: sysmon then sleeps until an M that stops being idle pokes it [SYSMON-1], [SYSMON-2]. On the way it looks whether that can happen at all (deadlock.c), and has
  * the surplus stacks trimmed. So an idle process costs nothing.
  *
  * While the runtime stops, it sends the signal to every thread that is still in a goroutine (leave.c).
@@ -268,17 +268,24 @@ static void write_dump(void)
 	_exit(2);
 }
 
-/* Sleeps without ticks until poked; trims stacks once after a while. */
+/* Sleeps without ticks until poked. Asks whether anybody can still wake a goroutine, and trims stacks once after a while. */
 static void sleep_deep(uint32_t w)
 {
-	int64_t trim_at = goro__now() + TRIM_AFTER;
-	bool trimmed = false;
+	int64_t now = goro__now(), trim_at = now + TRIM_AFTER, check_at = now;
 
 	while (load_seq(&mon.word) == w && !load_seq(&mon.stop)) {
-		if (goro__futex_wait(&mon.word, w, trimmed ? -1 : trim_at) == 0)
-			continue;
-		trimmed = !goro__stack_trim();
-		trim_at = goro__now() + (trimmed ? 0 : GORO_MILLISECOND);
+		now = goro__now();
+		if (now >= check_at) {
+			int64_t ns = goro__deadlock_check();
+
+			check_at = ns < 0 ? INT64_MAX : now + ns;
+		} else if (now >= trim_at) {
+			trim_at = goro__stack_trim() ? now + GORO_MILLISECOND : INT64_MAX;
+		} else {
+			int64_t end = check_at < trim_at ? check_at : trim_at;
+
+			goro__futex_wait(&mon.word, w, end == INT64_MAX ? -1 : end);
+		}
 	}
 }
 
@@ -316,6 +323,7 @@ static void *main_loop(void *arg)
 	int quiet = 0;
 
 	(void)arg;
+	store_rlx(&goro__helper_tid[HELPER_SYSMON], sys_gettid());
 	while (!load_seq(&mon.stop)) {
 		uint32_t w = load_seq(&mon.word);
 		int64_t now = goro__now();

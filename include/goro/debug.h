@@ -17,6 +17,26 @@ GORO_BEGIN_DECLS
 GORO_API void goro_dump(int fd);
 
 /*
+ * Waits until the deadline for all goroutines to end but the caller and the main one. If some do not, writes them to the file descriptor fd as goro_dump() does,
+ * and returns how many they are; else 0. With GORO_TRACE_SPAWNS, or GORO_LEAKS=trace in the environment, it tells of each the whole backtrace of
+ * its spawn. fd < 0: only counts. For the end of a test:
+ *
+ *	t_check(goro_leak_check(2, goro_after(GORO_SECOND)) == 0);
+ *
+ * Parks: yes. From: any thread. 0 while no runtime runs. The other workers are stopped for a moment, as by goro_dump().
+ */
+GORO_API GORO_PARKS int goro_leak_check(int fd, int64_t deadline);
+
+/*
+ * Between goro_hold() and goro_unhold() something will wake a goroutine that the runtime cannot know of: a signal handler, another process by shared memory; or, with
+ * GORO_THREADS_DECLARED, a plain thread. So long as anybody holds, no goroutines are said to be asleep for ever. Counted, for the process: it may be called before goro_run(), and
+ * released by another thread.
+ * Parks: no. From: any thread, a signal handler. goro_unhold() without goro_hold() is fatal.
+ */
+GORO_API void goro_hold(void);
+GORO_API void goro_unhold(void);
+
+/*
  * Gives the calling goroutine a name for dumps; the first 15 bytes are kept. NULL removes it.
  * Parks: no. From: a goroutine (nothing happens elsewhere).
  */

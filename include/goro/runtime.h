@@ -32,6 +32,21 @@ typedef int (*goro_main_fn)(void *arg);
  * same. goro_run() then waits at its end for goroutines that compute.
  */
 #define GORO_NO_PREEMPT 2u
+/*
+ * When all goroutines are asleep and nothing can wake one, the process ends with "fatal error: all goroutines are asleep - deadlock!", a dump of them and status
+ * 2. GORO_NO_DEADLOCK: it sleeps for ever instead. Any thread that is not the runtime's might wake one, so as long as there is one that does not
+ * wait for goroutines itself, nothing is said. GORO_THREADS_DECLARED: such threads do not count; those that will wake somebody call goro_hold() (goro/debug.h).
+ * GORO_DEADLOCK in the environment, on, off or declared, overrides both.
+ */
+#define GORO_NO_DEADLOCK 4u
+#define GORO_THREADS_DECLARED 8u
+/*
+ * Keep a backtrace of each spawn, for goro_dump() and goro_leak_check(); a spawn costs microseconds then. GORO_REPORT_LEAKS: goro_run() also writes to stderr which
+ * goroutines are left 100 ms after the main one has returned, if any. GORO_LEAKS in the environment, off, trace or report, overrides both; fatal
+ * ends the process with status 2 after the report.
+ */
+#define GORO_TRACE_SPAWNS 16u
+#define GORO_REPORT_LEAKS 32u
 
 /*
  * How the runtime is to be set up. Zero means the default for every field. New fields are only
@@ -40,7 +55,7 @@ typedef int (*goro_main_fn)(void *arg);
  */
 struct goro_config {
 	uint32_t size;	     /* sizeof(struct goro_config), set by GORO_CONFIG_INIT */
-	uint32_t flags;	     /* GORO_NO_... */
+	uint32_t flags;	     /* GORO_NO_..., and the others above */
 	uint32_t maxprocs;   /* processors; 0: affinity mask and cgroup quota, or GORO_MAXPROCS */
 	uint32_t backend;    /* GORO_BACKEND_...; 0: GORO_BACKEND in the environment (uring, epoll), else probe */
 	uint64_t stack_size; /* default reserve of a goroutine's stack in bytes; 0: 256 KiB */

@@ -105,6 +105,7 @@ bool goro__probe(enum feature f)
 }
 
 /* Nothing of these is reached. */
+int goro__helper_tid[HELPERS];
 void goro__throw(const char *msg) { model_fail(__FILE__, __LINE__, msg); model_exit(); }
 struct m *goro__foreign_m(void) { return NULL; }
 void goro__push_overflow(struct p *p, struct runq *q, struct g *g) { (void)p; (void)q; (void)g; }
