@@ -47,7 +47,7 @@ START_TEST(channels_are_locked_in_the_order_of_their_addresses_each_once)
 		for (unsigned i = 0; i < live; i++)
 			if (i == 0 || expected[i] != expected[distinct - 1])
 				expected[distinct++] = expected[i];
-		make_order(&s);
+		goro__select_order(&s);
 		t_check_int(s.nlocks, ==, distinct);
 		for (unsigned i = 0; i < distinct; i++)
 			t_check(places[i].order == expected[i]);
@@ -62,6 +62,7 @@ START_TEST(each_of_the_ready_cases_is_chosen_equally_often)
 	enum { N = 7, ROUNDS = 70000 };
 	struct goro_case cases[N];
 	struct m *m = rt_enter();
+	uint32_t ready;
 	unsigned hits[N] = { 0 };
 	int v = 0;
 
@@ -73,8 +74,9 @@ START_TEST(each_of_the_ready_cases_is_chosen_equally_often)
 	cases[4].op = GORO_SEND;
 	cases[5].chan = cases[6].chan = cases[2].chan;
 	for (int i = 0; i < ROUNDS; i++) {
-		int k = look(m, cases, N);
+		int k = look(m, cases, N, &ready);
 
+		t_check_int(ready, ==, 5);
 		t_check(k >= 2 && k < N);
 		hits[k]++;
 	}
