@@ -18,29 +18,7 @@
 #include "fatal.h"
 #include "lock.h"
 #include "park.h"
-
-/* A select that waits, on its goroutine's stack; see select.c. */
-struct sel {
-	uint32_t fired; /* atomic: 0 nothing yet, 1 + index of the case that a waker took, or SEL_EXPIRED */
-	uint32_t done;	/* atomic: who took the case has done it, and touches the select no more */
-};
-#define SEL_EXPIRED UINT32_MAX
-
-/*
- * Somebody who waits on a channel. It lies on his stack, or in the memory of a select, and stays there until he has
- * gone on. All fields but the constant ones are under the channel's lock while it is listed.
- */
-struct waiter {
-	struct waiter *next, *prev;
-	void *elem;	       /* constant: what is sent, or where it is received; NULL: dropped, or of no size */
-	struct g *g;	       /* constant */
-	struct sel *sel;       /* constant: the select that it is a case of, NULL: a plain send or receive */
-	struct goro_chan *c;   /* constant */
-	uint32_t index;	       /* constant: 1 + index of the case */
-	int result;	       /* what the call returns, written by who took it off the list */
-	bool sends;	       /* constant: listed among the senders */
-	bool listed;
-};
+#include "waiter.h"
 
 /* First in, first out. */
 struct waitq {
@@ -175,6 +153,8 @@ static inline void waiter_wake(struct m *m, struct waiter *w)
 		goro__ready(m, g);
 		return;
 	}
+	if (unlikely(w->sel->wakefd >= 0))
+		goro__sel_poke(w->sel);
 	/* [SELECT-3] release: pairs with [SELECT-4]. Without it the select may go on before its element is there. */
 	store_rel(&w->sel->done, 1);
 	goro__notify(m, g);
@@ -292,9 +272,7 @@ static inline bool chan_empty(struct goro_chan *c)
 	return c->cap == 0 ? load_acq(&c->sendq.first) == NULL : load_acq(&c->count) == 0;
 }
 
-/* At the end of a run: the waiters of the select s, and those of all goroutines, are taken off their channels. s is gone then. */
-struct selection;
-void goro__select_forget(struct selection *s);
+/* At the end of a run: the waiters of all goroutines are taken off their channels. */
 void goro__chan_forget(void);
 
 /* Waits for what never comes: -ETIMEDOUT, or -EAGAIN for GORO_NOW. */

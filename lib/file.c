@@ -29,8 +29,10 @@
 
 static int open_blocking(struct m **mp, const struct op *op)
 {
-	long r;
+	long r = goro__op_cancelled(*mp);
 
+	if (r < 0)
+		return (int)r;
 	goro__block_begin(*mp, WAIT_IO_FILE);
 	do {
 		r = SYS4(SYS_openat, op->fd, op->addr, op->flags, op->len);

@@ -5,7 +5,8 @@
  * meet them, and goro_chan_free() would take them for a misuse. Plain threads go on waiting.
  *
  * All Ms have left. A goroutine that has been served but has not run since is not listed by the channel any more, and its
- * select may still be listed by others: so a plain waiter counts while the goroutine waits, a select until it says that it has ended.
+ * select may still be listed by others: so a plain waiter counts while the goroutine waits, a select until it says that it has ended, and likewise an
+ * operation that is listed by the context that may end it (scope.c).
  */
 #include "chan.h"
 #include "g.h"
@@ -20,8 +21,8 @@ static void forget(struct g *g, void *arg)
 		return;
 	if (load_rlx(&g->status) == G_WAITING && (why == WAIT_CHAN_SEND || why == WAIT_CHAN_RECV))
 		goro__waiter_forget(g->run.waiter);
-	else if (g->run.selection)
-		goro__select_forget(g->run.selection);
+	else if (g->run.undo)
+		g->run.undo->fn(g->run.undo);
 	goro__locals_drop(g);
 }
 

@@ -25,10 +25,12 @@
 #include "attr.h"
 #include "stack.h"
 
+struct goro_context;
 struct goro_deferred;
 struct m;
 struct p;
 struct panic;
+struct undo;
 
 enum g_status { G_FREE, G_RUNNABLE, G_RUNNING, G_WAITING, G_BLOCKED };
 
@@ -103,9 +105,10 @@ struct g {
 		struct {
 			struct goro_deferred *defers; /* newest first; as the next, see panic.c. All of this is zeroed at the first run */
 			struct panic *panics;
-			void *context, *locals; /* of later layers */
+			struct goro_context *context; /* its current one, NULL: none; see scope.c */
+			void *locals;	 /* see local.c */
 			void *waiter;	 /* its waiter in a channel's list; valid while it waits there */
-			void *selection; /* its select while it waits, else NULL */
+			struct undo *undo; /* of its select, or of the operation that its context may end, while it waits; else NULL */
 			void *cxx_caught; /* C++ exceptions that it handles, while it does not run */
 			uint64_t cxx_uncaught;
 		} run;

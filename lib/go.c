@@ -7,6 +7,7 @@
 #include <goro/time.h>
 #include <string.h>
 
+#include "cancel.h"
 #include "clock.h"
 #include "park.h"
 #include "sched.h"
@@ -65,13 +66,34 @@ int64_t goro_after(int64_t ns)
 	return ns > INT64_MAX - now ? GORO_FOREVER : now + ns;
 }
 
+/* In a context's scope, whose cancellation ends the sleep. In the runtime, which it leaves. */
+static NOINLINE int sleep_in_scope(struct m *m, int64_t deadline)
+{
+	struct cancel_watch w;
+	int r = goro__cancel_watch(m, goro__self(m)->run.context, &w, -1);
+
+	if (r == 0) {
+		while (!cancel_fired(&w) && (deadline < 0 || goro__now() < deadline))
+			m = goro__park_token_until(m, WAIT_SLEEP, deadline);
+		if (cancel_fired(&w))
+			r = goro__cancel_err(w.ctx);
+		m = goro__cancel_unwatch(m, &w);
+	}
+	rt_exit(m);
+	return r;
+}
+
 int goro_sleep_until(int64_t deadline)
 {
 	struct m *m;
 
-	if (deadline >= 0 && goro__now() >= deadline)
-		return 0;
 	m = rt_enter();
+	if (unlikely(goro__self(m)->run.context))
+		return sleep_in_scope(m, deadline);
+	if (deadline >= 0 && goro__now() >= deadline) {
+		rt_exit(m);
+		return 0;
+	}
 	do
 		m = goro__park_token_until(m, WAIT_SLEEP, deadline);
 	while (deadline < 0 || goro__now() < deadline);
@@ -81,7 +103,7 @@ int goro_sleep_until(int64_t deadline)
 
 int goro_sleep(int64_t ns)
 {
-	return ns > 0 ? goro_sleep_until(goro_after(ns)) : 0;
+	return goro_sleep_until(ns > 0 ? goro_after(ns) : GORO_NOW);
 }
 
 int goro_get_stats(struct goro_stats *st)

@@ -79,6 +79,7 @@ goro_sources += %D%/stack.c %D%/stack.h
 # -- 4 records of goroutines and of worker threads
 goro_sources += %D%/g.h
 goro_sources += %D%/m.h
+goro_sources += %D%/waiter.h
 
 # -- 5 processor: its queues, its timers, the context switch
 goro_sources += %D%/runq.c %D%/runq.h
@@ -87,7 +88,7 @@ goro_sources += %D%/timer.c %D%/timer.h
 goro_sources += %D%/p.h
 goro_sources += %D%/context.c %D%/context.h
 
-# -- 6 scheduler: layers 7 to 9 include park.h, spawn.h, blocking.h and netpoll.h of it, nothing else
+# -- 6 scheduler: layers 7 to 9 include park.h, spawn.h, blocking.h, netpoll.h and cancel.h of it, nothing else
 goro_sources += %D%/park.c %D%/park.h
 goro_sources += %D%/spawn.c %D%/spawn.h
 goro_sources += %D%/origin.c %D%/origin.h
@@ -103,6 +104,7 @@ goro_sources += %D%/onstack.c
 goro_sources += %D%/fork.c
 goro_sources += %D%/spare.c
 goro_sources += %D%/netpoll.h
+goro_sources += %D%/cancel.h
 goro_sources += %D%/sched.c %D%/sched.h
 goro_sources += %D%/switch.h
 goro_sources += %D%/inject.c
@@ -133,15 +135,18 @@ goro_sources += %D%/rwmutex.c
 goro_sources += %D%/cond.c
 goro_sources += %D%/once.c
 goro_sources += %D%/semaphore.c
+goro_sources += %D%/pool.c
 goro_sources += %D%/group.c
 goro_sources += %D%/group_go.c
 goro_sources += %D%/chan.c %D%/chan.h
 goro_sources += %D%/forget.c
 goro_sources += %D%/utimer.c %D%/utimer.h
 goro_sources += %D%/ctx.c
+goro_sources += %D%/scope.c
 goro_sources += %D%/errgroup.c
 goro_sources += %D%/local.c
 goro_sources += %D%/select.c %D%/select.h
+goro_sources += %D%/select_fd.c
 
 # -- 9 net and files
 goro_sources += %D%/net.c

@@ -20,6 +20,8 @@
  *	2 [OP-1] state = OP_DONE		2 park by token (a notification that came since 1 ends it at once)
  *	3 notify op->g, read before step 2	3 again from 1
  *
+ * The goroutine's current context is one more who may ask for an early end; scope.c.
+ *
  * The goroutine may be resumed on another P; then a cancel goes to the P that has the operation (netpoll.cancel()).
  *
  * Three kinds of callers, one table of operations:
@@ -46,6 +48,7 @@
 
 #include "atomic.h"
 #include "blocking.h"
+#include "cancel.h"
 #include "clock.h"
 #include "netpoll.h"
 #include "p.h"
@@ -182,11 +185,6 @@ void goro__op_done(struct m *m, struct op *op, int32_t res, uint32_t more)
 	goro__notify(m, g);
 }
 
-static inline bool is_done(struct op *op)
-{
-	return load_acq(&op->state) == OP_DONE; /* [OP-2] acquire: pairs with [OP-1] */
-}
-
 void goro__op_cancel(struct m *m, struct fdent *e, struct op *op, uint32_t bit)
 {
 	uint32_t before = op->cancelled;
@@ -199,12 +197,12 @@ void goro__op_cancel(struct m *m, struct fdent *e, struct op *op, uint32_t bit)
 		goro__netpoll->cancel(m, e, op);
 }
 
-/* The deadline has passed: our own operation, so it is alive whatever its state. */
-static void expire(struct m *m, struct fdent *e, struct op *op)
+/* The deadline has passed, or the context is cancelled: our own operation, so it is alive whatever its state. */
+static void end_early(struct m *m, struct fdent *e, struct op *op, uint32_t bit)
 {
 	if (e)
 		goro__lock(&e->lock);
-	goro__op_cancel(m, e, op, OP_BY_DEADLINE);
+	goro__op_cancel(m, e, op, bit);
 	if (e)
 		goro__unlock(&e->lock);
 }
@@ -212,14 +210,21 @@ static void expire(struct m *m, struct fdent *e, struct op *op)
 /* Steps 1 to 3 of the goroutine. */
 static struct m *await(struct m *m, struct fdent *e, struct op *op, enum wait_reason why, int64_t deadline)
 {
-	while (!is_done(op)) {
+	struct cancel_watch *watch = op->watch;
+
+	while (!op_is_done(op)) {
+		if (unlikely(watch) && cancel_fired(watch)) {
+			end_early(m, e, op, OP_BY_CONTEXT);
+			watch = NULL;
+			continue;
+		}
 		if (deadline < 0) {
 			m = goro__park_token(m, why);
 			continue;
 		}
 		m = goro__park_token_until(m, why, deadline);
-		if (!is_done(op) && goro__now() >= deadline) {
-			expire(m, e, op);
+		if (!op_is_done(op) && goro__now() >= deadline) {
+			end_early(m, e, op, OP_BY_DEADLINE);
 			deadline = GORO_FOREVER;
 		}
 	}
@@ -248,27 +253,67 @@ static struct m *step_aside(struct m *m, struct fdent *e, struct op *op, int64_t
 	return m;
 }
 
-/* Lists op and begins it on m's P: 0, or negative errno and it is not begun. */
-static int begin(struct m *m, struct fdent *e, struct op *op)
+/* Begins op on m's P; e, if not NULL, is locked and lists it. 0, or negative errno and it is not begun. */
+static int start(struct m *m, struct fdent *e, struct op *op)
 {
 	int r;
 
+	if (e && (load_rlx(&e->word) & FD_CLOSING)) {
+		op->cancelled = OP_BY_CLOSE;
+		return -ECANCELED;
+	}
 	op->g = goro__self(m);
 	op->p = m->p;
 	store_rlx(&op->state, OP_PENDING);
-	if (!e)
-		return goro__netpoll->start(m, NULL, op);
-	goro__lock(&e->lock);
-	r = load_rlx(&e->word) & FD_CLOSING ? -ECANCELED : 0;
-	if (r == 0) {
-		goro__fd_link(e, op);
-		r = goro__netpoll->start(m, e, op);
-		if (r)
-			goro__fd_unlink(op);
-	} else {
-		op->cancelled = OP_BY_CLOSE;
+	r = goro__netpoll->start(m, e, op);
+	if (r) {
+		store_rlx(&op->state, OP_IDLE);
+		op->p = NULL;
 	}
+	return r;
+}
+
+/* The same, and lists it. */
+static int list_and_start(struct m *m, struct fdent *e, struct op *op)
+{
+	int r;
+
+	if (!e)
+		return start(m, NULL, op);
+	goro__lock(&e->lock);
+	goro__fd_link(e, op);
+	r = start(m, e, op);
+	if (r)
+		goro__fd_unlink(op);
 	goro__unlock(&e->lock);
+	return r;
+}
+
+/* With room for it: -EAGAIN, there is none. */
+static int begin(struct m *m, struct fdent *e, struct op *op, bool listed)
+{
+	struct bias *section = &m->p->io_bias;
+	int r;
+
+	bias_enter(section);
+	r = goro__netpoll->reserve(m, m->p);
+	if (r == 0 && listed) {
+		goro__lock(&e->lock);
+		r = start(m, e, op);
+		goro__unlock(&e->lock);
+	} else if (r == 0) {
+		r = list_and_start(m, e, op);
+	}
+	bias_leave(section);
+	return r;
+}
+
+int goro__op_begin(struct m **mp, struct fdent *e, struct op *op)
+{
+	int r;
+
+	while ((r = begin(*mp, e, op, true)) == -EAGAIN)
+		*mp = goro__yield(*mp);
 	return r;
 }
 
@@ -278,18 +323,8 @@ static int run_once(struct m **mp, struct fdent *e, struct op *op, enum wait_rea
 	struct m *m = *mp;
 	int r;
 
-	for (;;) {
-		struct bias *section = &m->p->io_bias;
-
-		bias_enter(section);
-		r = goro__netpoll->reserve(m, m->p);
-		if (r == 0)
-			r = begin(m, e, op);
-		bias_leave(section);
-		if (r != -EAGAIN)
-			break;
+	while ((r = begin(m, e, op, false)) == -EAGAIN)
 		m = step_aside(m, e, op, 0);
-	}
 	if (r == 0) {
 		m = await(m, e, op, why, deadline);
 		if (e) {
@@ -308,14 +343,16 @@ static int early(const struct op *op)
 {
 	if (op->cancelled & OP_BY_CLOSE)
 		return -ECANCELED;
+	if (op->cancelled & OP_BY_CONTEXT)
+		return goro__cancel_err(op->watch->ctx);
 	return op->cancelled & OP_BY_DEADLINE ? -ETIMEDOUT : 0;
 }
 
-/* Waits until fd is ready for mask: 0, or negative errno. */
-static int run_poll(struct m **mp, struct fdent *e, int fd, uint16_t mask, enum wait_reason why, int64_t deadline)
+/* Waits until the descriptor of `of` is ready for it: 0, or negative errno. */
+static int run_poll(struct m **mp, struct fdent *e, const struct op *of, enum wait_reason why, int64_t deadline)
 {
 	for (;;) {
-		struct op op = { .code = OP_POLL, .fd = fd, .mask = mask, .wakefd = -1 };
+		struct op op = { .code = OP_POLL, .fd = of->fd, .mask = of->mask, .wakefd = -1, .watch = of->watch };
 		int r = run_once(mp, e, &op, why, deadline);
 
 		if (r >= 0)
@@ -338,7 +375,7 @@ static int run_ring(struct m **mp, struct fdent *e, struct op *op, enum wait_rea
 
 		if (r == -EAGAIN && op->mask != 0) {
 			/* O_NONBLOCK is set, and this kernel takes that for the wish not to wait. */
-			r = run_poll(mp, e, op->fd, op->mask, why, deadline);
+			r = run_poll(mp, e, op, why, deadline);
 			if (r < 0)
 				return r;
 			continue;
@@ -356,7 +393,7 @@ static int run_ring(struct m **mp, struct fdent *e, struct op *op, enum wait_rea
 static int run_ready(struct m **mp, struct fdent *e, struct op *op, enum wait_reason why, int64_t deadline)
 {
 	for (;;) {
-		int r = run_poll(mp, e, op->fd, op->mask, why, deadline);
+		int r = run_poll(mp, e, op, why, deadline);
 
 		if (r < 0)
 			return r;
@@ -418,40 +455,59 @@ static int foreign_wait(struct fdent *e, struct op *op, int64_t deadline)
 	goro__unlock(&e->lock);
 	if (op->cancelled)
 		return -ECANCELED;
+	/* [SELECT-1]: whoever fired it had closed the context before. */
+	if (unlikely(op->watch) && load_acq(&op->watch->sel.fired))
+		return goro__cancel_err(op->watch->ctx);
 	if (r == 0)
 		return -ETIMEDOUT;
 	return r < 0 && r != -EINTR ? (int)r : 0;
 }
 
-/* A plain thread: it may block, so it does. */
+/* A plain thread that waits for a descriptor. */
 static int run_foreign(struct m *m, struct fdent *e, struct op *op, int64_t deadline)
 {
-	int r;
+	struct goro_context *ctx = goro__self(m)->run.context;
+	struct cancel_watch w;
+	int r = 0;
 
-	if (op->mask == 0) {
-		do {
-			r = block_on(op);
-		} while (r == -EINTR);
-		return r;
-	}
 	op->g = goro__self(m);
 	op->wakefd = (int)SYS2(SYS_eventfd2, 0, EFD_CLOEXEC);
 	if (op->wakefd < 0)
 		return op->wakefd;
-	do {
+	if (unlikely(ctx)) {
+		r = goro__cancel_watch(m, ctx, &w, op->wakefd);
+		op->watch = r == 0 ? &w : NULL;
+	}
+	while (r == 0) {
 		r = foreign_wait(e, op, deadline);
-		if (r == 0)
-			r = goro__op_try(e, op);
-	} while (r == -EAGAIN || r == -EINTR);
+		if (r != 0)
+			break;
+		r = goro__op_try(e, op);
+		if (r != -EAGAIN && r != -EINTR)
+			break;
+		r = 0;
+	}
+	if (unlikely(op->watch))
+		goro__cancel_unwatch(m, &w);
+	op->watch = NULL;
 	sys_close(op->wakefd);
 	return r;
 }
 
-int goro__op_run(struct m **mp, struct fdent *e, struct op *op, enum wait_reason why, int64_t deadline)
+/* Blocks for a file: as long as it takes. */
+static int block_foreign(const struct op *op)
 {
-	op->wakefd = -1;
-	if (!(*mp)->p)
-		return run_foreign(*mp, e, op, deadline);
+	int r;
+
+	do {
+		r = block_on(op);
+	} while (r == -EINTR);
+	return r;
+}
+
+/* A goroutine. */
+static int run(struct m **mp, struct fdent *e, struct op *op, enum wait_reason why, int64_t deadline)
+{
 	if (goro__netpoll->completes)
 		return run_ring(mp, e, op, why, deadline);
 	if (op->mask == 0)
@@ -459,10 +515,48 @@ int goro__op_run(struct m **mp, struct fdent *e, struct op *op, enum wait_reason
 	return run_ready(mp, e, op, why, deadline);
 }
 
+/* A goroutine that is in a context's scope. */
+static NOINLINE int run_in_scope(struct m **mp, struct fdent *e, struct op *op, enum wait_reason why, int64_t deadline)
+{
+	struct cancel_watch w;
+	int r = goro__cancel_watch(*mp, goro__self(*mp)->run.context, &w, -1);
+
+	if (r < 0)
+		return r;
+	op->watch = &w;
+	r = run(mp, e, op, why, deadline);
+	op->watch = NULL;
+	*mp = goro__cancel_unwatch(*mp, &w);
+	return r;
+}
+
+int goro__op_cancelled(struct m *m)
+{
+	struct goro_context *ctx = goro__self(m)->run.context;
+
+	return unlikely(ctx) ? goro__cancel_err(ctx) : 0;
+}
+
+int goro__op_run(struct m **mp, struct fdent *e, struct op *op, enum wait_reason why, int64_t deadline)
+{
+	int r = goro__op_cancelled(*mp);
+
+	op->wakefd = -1;
+	if (unlikely(r))
+		return r;
+	if (!(*mp)->p)
+		return op->mask ? run_foreign(*mp, e, op, deadline) : block_foreign(op);
+	if (unlikely(goro__self(*mp)->run.context))
+		return run_in_scope(mp, e, op, why, deadline);
+	return run(mp, e, op, why, deadline);
+}
+
 int goro__op_transfer(struct m **mp, struct fdent *e, struct op *op, bool try_first, enum wait_reason why, int64_t deadline)
 {
-	int r;
+	int r = goro__op_cancelled(*mp);
 
+	if (unlikely(r))
+		return r;
 	if (try_first || deadline == GORO_NOW) {
 		do {
 			r = goro__op_try(e, op);

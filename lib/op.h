@@ -8,9 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "atomic.h"
 #include "attr.h"
 #include "fd.h"
 #include "park.h"
+
+struct cancel_watch;
 
 enum op_code {
 	OP_POLL,     /* mask; the result is 0 */
@@ -38,7 +41,7 @@ enum op_state {
 };
 
 /* Bits of op->cancelled: who asked for an early end. */
-enum { OP_BY_DEADLINE = 1, OP_BY_CLOSE = 2 };
+enum { OP_BY_DEADLINE = 1, OP_BY_CLOSE = 2, OP_BY_CONTEXT = 4, OP_BY_SELECT = 8 };
 
 /*
  * On the stack of the goroutine, which returns only when the operation is done. All that a completion touches is in one
@@ -65,13 +68,15 @@ struct op {
 	void *addr;
 	uint64_t off;
 	uint32_t flags;
+	struct cancel_watch *watch; /* the library's: on the context that may end it early, or NULL; its goroutine's alone */
 };
 
 enum { OP_SOCK_NONEMPTY = 1 };
 
 /*
  * Carries op out on e's descriptor (NULL: it needs none), parking as long as it takes: the result, or -ETIMEDOUT, -ECANCELED
- * when the descriptor is being closed, or the error of the system call. The caller is inside e (goro__fd_enter()).
+ * when the descriptor is being closed, or the error of the system call. The caller is inside e (goro__fd_enter()). If the goroutine's current
+ * context is cancelled before or meanwhile, the error that this gives (scope.c).
  * *mp is the current m before and after.
  */
 GORO_PARKS int goro__op_run(struct m **mp, struct fdent *e, struct op *op, enum wait_reason why, int64_t deadline);
@@ -86,8 +91,21 @@ GORO_PARKS int goro__op_transfer(struct m **mp, struct fdent *e, struct op *op, 
  */
 int goro__op_try(struct fdent *e, struct op *op);
 
+/* Why the caller's current context is cancelled; 0: it is not, or there is none. For calls that do not come through the two above. */
+int goro__op_cancelled(struct m *m);
+
 /* Sleeps inside e until the deadline, or less: 0, or -ECANCELED when it is being closed. */
 GORO_PARKS int goro__op_pause(struct m **mp, struct fdent *e, int64_t deadline);
+
+/*
+ * For those who wait for several operations at once (select_fd.c): begins op, which its caller has listed on e, on the current P; or again, when it is done. 0:
+ * its state is OP_DONE some time later, and its goroutine has been notified. Or negative errno: -ECANCELED if e is being closed.
+ */
+GORO_PARKS int goro__op_begin(struct m **mp, struct fdent *e, struct op *op);
+static inline bool op_is_done(struct op *op)
+{
+	return load_acq(&op->state) == OP_DONE; /* [OP-2] acquire: pairs with [OP-1] */
+}
 
 /* Ends op early for the reason `bit`, if it is begun. e is locked. Any thread. */
 void goro__op_cancel(struct m *m, struct fdent *e, struct op *op, uint32_t bit);

@@ -21,6 +21,7 @@
 #include "attr.h"
 #include "g.h"
 #include "m.h"
+#include "waiter.h"
 
 /*
  * Parks the caller until goro__ready(). l, if not NULL, is held by the caller and is released when the context has been saved; the
@@ -78,15 +79,15 @@ static inline struct g *goro__self(struct m *m)
 	return m->curg;
 }
 
-/* For the end of a run, see forget.c: where g is listed by a channel; and its select, NULL once that has ended. */
+/* For the end of a run, see forget.c: where g is listed by a channel; and what is to be undone for it, NULL: nothing any more. */
 static inline void goro__waits_at(struct g *g, void *waiter)
 {
 	g->run.waiter = waiter;
 }
 
-static inline void goro__selects(struct g *g, void *selection)
+static inline void goro__undoes(struct g *g, struct undo *u)
 {
-	g->run.selection = selection;
+	g->run.undo = u;
 }
 
 #endif

@@ -6,7 +6,8 @@
  * of them counts: wakers come under different locks, so the first to change it from 0 has won, and whoever finds it changed
  * drops the waiter and looks at the next one in his list. The rest of the protocol is the same for anything that could be
  * waited for: an event source needs (a) a test whether it is ready, (b) a list of waiters under a lock, (c) sel_take() before it serves one
- * and waiter_wake() afterwards. Timers and contexts deliver through channels.
+ * and waiter_wake() afterwards. Timers and contexts deliver through channels. Descriptors have no list of waiters; how they come in is told in
+ * select_fd.c, to which a select goes that names one.
  *
  * The passes:
  *   1 look at all cases without a lock, take one of those that seem ready by chance, lock its channel alone and try.
@@ -59,78 +60,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <goro/select.h>
 #include <goro/time.h>
 
-#include "chan.h"
 #include "clock.h"
 #include "mem.h"
 #include "rand.h"
 
-/* What a blocking select needs a case. */
-struct place {
-	struct waiter w;
-	struct goro_chan *order; /* the i-th of the distinct channels by address */
-};
-
-struct selection {
-	struct goro_case *cases;
-	unsigned n;
-	unsigned nlocks;
-	int64_t deadline;
-	struct place *places;
-	bool on_heap; /* places was allocated */
-	struct sel sel;
-};
-
-static inline bool is_live(const struct goro_case *k)
-{
-	return k->chan && k->op != 0;
-}
-
-/* Whether a case could go on: a hint without the lock, and the truth with it except for waiters that are no longer live. */
-static inline bool seems_ready(const struct goro_case *k)
-{
-	struct goro_chan *c = k->chan;
-
-	/* In the order that "Looking" in chan.c asks for. */
-	if (k->op == GORO_SEND)
-		return load_rlx(&c->state) != 0 || !chan_full(c);
-	return !chan_empty(c) || (load_rlx(&c->state) & CHAN_CLOSED);
-}
-
-/* One of the ready cases by chance, -1 if there is none. */
-static inline int look(struct m *m, const struct goro_case *cases, unsigned n)
-{
-	uint32_t ready = 0;
-	int pick = -1;
-
-	for (unsigned i = 0; i < n; i++)
-		if (is_live(&cases[i]) && seems_ready(&cases[i]))
-			if (++ready == 1 || rand_below(&m->rand, ready) == 0)
-				pick = (int)i;
-	return pick;
-}
-
-/* Does a case whose channel is locked; as chan_send_step() and chan_recv_step(). */
-static inline int step(struct m *m, const struct goro_case *k)
-{
-	return k->op == GORO_SEND ? chan_send_step(m, k->chan, k->elem) : chan_recv_step(m, k->chan, k->elem);
-}
-
-/* The end of a select that did case i, after the runtime has been left. */
-static int finish(struct goro_case *k, int i, int result)
-{
-	if (unlikely(result == -EPIPE))
-		goro__send_on_closed(k->chan);
-	if (k->op == GORO_RECV && result == 0)
-		chan_recv_zero(k->chan, k->elem);
-	k->ret = result;
-	return i;
-}
-
 /* Fills the list of distinct channels by address. Shell's sort: short, in place, and never quadratic. */
-static void make_order(struct selection *s)
+void goro__select_order(struct selection *s)
 {
 	struct place *p = s->places;
 	unsigned n = 0, u = 0;
@@ -153,25 +90,35 @@ static void make_order(struct selection *s)
 	s->nlocks = u;
 }
 
-static void lock_all(struct selection *s)
+void goro__select_lock(struct selection *s)
 {
 	for (unsigned i = 0; i < s->nlocks; i++)
 		goro__lock(&s->places[i].order->lock);
 }
 
 /* Unlocks all channels but one, which may be NULL. */
-static void unlock_all_but(struct selection *s, struct goro_chan *but)
+void goro__select_unlock(struct selection *s, struct goro_chan *but)
 {
 	for (unsigned i = s->nlocks; i-- > 0;)
 		if (s->places[i].order != but)
 			goro__unlock(&s->places[i].order->lock);
 }
 
-static void list_all(struct m *m, struct selection *s)
+void goro__select_forget(struct undo *u)
+{
+	struct selection *s = container_of(u, struct selection, undo);
+
+	for (unsigned i = 0; i < s->n; i++)
+		goro__waiter_forget(&s->places[i].w);
+	goro__mem_free(s->heap);
+}
+
+void goro__select_list(struct m *m, struct selection *s)
 {
 	s->sel.fired = 0;
 	s->sel.done = 0;
-	goro__selects(goro__self(m), s);
+	s->undo.fn = goro__select_forget;
+	goro__undoes(goro__self(m), &s->undo);
 	for (unsigned i = 0; i < s->n; i++) {
 		struct goro_case *k = &s->cases[i];
 		struct waiter *w = &s->places[i].w;
@@ -191,8 +138,9 @@ static void list_all(struct m *m, struct selection *s)
 	}
 }
 
-static void unlist_all(struct selection *s)
+void goro__select_unlist(struct m *m, struct selection *s)
 {
+	goro__undoes(goro__self(m), NULL);
 	for (unsigned i = 0; i < s->n; i++) {
 		struct goro_case *k = &s->cases[i];
 		struct waiter *w = &s->places[i].w;
@@ -204,14 +152,6 @@ static void unlist_all(struct selection *s)
 			waitq_remove(w->sends ? &k->chan->sendq : &k->chan->recvq, w);
 		goro__unlock(&k->chan->lock);
 	}
-}
-
-void goro__select_forget(struct selection *s)
-{
-	for (unsigned i = 0; i < s->n; i++)
-		goro__waiter_forget(&s->places[i].w);
-	if (s->on_heap)
-		goro__mem_free(s->places);
 }
 
 /* Pass 3: waits until a waker has done a case, or the deadline has passed and no waker was there first. */
@@ -242,15 +182,16 @@ static GORO_PARKS struct m *await(struct m *m, struct selection *s)
 /* Passes 2 to 4, in the runtime. Returns the index of the case and its result in *ret_result, or a negative errno. */
 static GORO_PARKS struct m *select_all(struct m *m, struct selection *s, int *ret_index, int *ret_result)
 {
+	uint32_t ready;
 	int i;
 
-	make_order(s);
+	goro__select_order(s);
 	for (;;) {
-		lock_all(s);
-		i = look(m, s->cases, s->n);
+		goro__select_lock(s);
+		i = look(m, s->cases, s->n, &ready);
 		if (i < 0)
 			break;
-		unlock_all_but(s, s->cases[i].chan);
+		goro__select_unlock(s, s->cases[i].chan);
 		*ret_index = i;
 		*ret_result = step(m, &s->cases[i]);
 		if (*ret_result != -EAGAIN)
@@ -259,15 +200,14 @@ static GORO_PARKS struct m *select_all(struct m *m, struct selection *s, int *re
 		goro__unlock(&s->cases[i].chan->lock);
 	}
 	if (s->deadline >= 0 && (s->deadline == GORO_NOW || s->deadline <= goro__now())) {
-		unlock_all_but(s, NULL);
+		goro__select_unlock(s, NULL);
 		*ret_index = s->deadline == GORO_NOW ? -EAGAIN : -ETIMEDOUT;
 		return m;
 	}
-	list_all(m, s);
-	unlock_all_but(s, NULL);
+	goro__select_list(m, s);
+	goro__select_unlock(s, NULL);
 	m = await(m, s);
-	goro__selects(goro__self(m), NULL);
-	unlist_all(s);
+	goro__select_unlist(m, s);
 	if (load_rlx(&s->sel.fired) == SEL_EXPIRED) {
 		*ret_index = -ETIMEDOUT;
 		return m;
@@ -281,7 +221,7 @@ static GORO_PARKS struct m *select_all(struct m *m, struct selection *s, int *re
 static NOINLINE int select_small(struct m *m, struct goro_case *cases, unsigned n, int64_t deadline)
 {
 	struct place places[SELECT_ON_STACK];
-	struct selection s = { .cases = cases, .n = n, .deadline = deadline, .places = places };
+	struct selection s = { .cases = cases, .n = n, .deadline = deadline, .places = places, .sel.wakefd = -1 };
 	int index, result = 0;
 
 	m = select_all(m, &s, &index, &result);
@@ -292,11 +232,12 @@ static NOINLINE int select_small(struct m *m, struct goro_case *cases, unsigned 
 /* In user context. */
 static COLD int select_large(struct goro_case *cases, unsigned n, int64_t deadline)
 {
-	struct selection s = { .cases = cases, .n = n, .deadline = deadline, .on_heap = true };
+	struct selection s = { .cases = cases, .n = n, .deadline = deadline, .sel.wakefd = -1 };
 	int index, result = 0;
 	struct m *m;
 
 	s.places = goro__mem_alloc(n * sizeof(struct place));
+	s.heap = s.places;
 	if (!s.places)
 		return -ENOMEM;
 	m = rt_enter();
@@ -306,7 +247,9 @@ static COLD int select_large(struct goro_case *cases, unsigned n, int64_t deadli
 	return index < 0 ? index : finish(&cases[index], index, result);
 }
 
-/* Checks the cases: how many can ever fire, or -EINVAL. */
+#define OTHERS INT_MIN /* not a negative errno */
+
+/* Checks the cases: how many can ever fire; -EINVAL; OTHERS: not all of them are of channels. */
 static inline int check(const struct goro_case *cases, unsigned n)
 {
 	int live = 0;
@@ -317,7 +260,7 @@ static inline int check(const struct goro_case *cases, unsigned n)
 		const struct goro_case *k = &cases[i];
 
 		if (unlikely(k->op > GORO_RECV))
-			return -EINVAL;
+			return OTHERS;
 		if (!is_live(k))
 			continue;
 		if (unlikely(k->op == GORO_SEND && !k->elem && k->chan->elem_size != 0))
@@ -330,12 +273,14 @@ static inline int check(const struct goro_case *cases, unsigned n)
 int goro_select(struct goro_case *cases, unsigned n, int64_t deadline)
 {
 	int live = check(cases, n), i, result;
+	uint32_t ready;
 	struct m *m;
 
 	if (unlikely(live <= 0))
-		return live < 0 ? live : goro__wait_in_vain(n ? WAIT_SELECT : WAIT_SELECT_NONE, deadline);
+		return live == OTHERS ? goro__select_mixed(cases, n, deadline) : live < 0 ? live :
+		       goro__wait_in_vain(n ? WAIT_SELECT : WAIT_SELECT_NONE, deadline);
 	m = rt_enter();
-	i = look(m, cases, n);
+	i = look(m, cases, n, &ready);
 	if (likely(i >= 0)) {
 		goro__lock(&cases[i].chan->lock);
 		result = step(m, &cases[i]);

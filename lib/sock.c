@@ -243,6 +243,9 @@ static int connect_unix(struct m **mp, struct fdent *e, int fd, const struct soc
 
 	goro__op_nonblock(e, fd);
 	for (;;) {
+		r = goro__op_cancelled(*mp);
+		if (r)
+			return r;
 		r = (int)SYS3(SYS_connect, fd, addr, len);
 		if (r == -EINTR)
 			continue;

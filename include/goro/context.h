@@ -84,6 +84,25 @@ GORO_API int64_t goro_context_deadline(struct goro_context *ctx);
 GORO_API void *goro_context_value(struct goro_context *ctx, const void *key);
 
 /*
+ * Makes ctx the current context of the calling goroutine, or plain thread, and returns the one that was so far, which goro_context_leave() makes current again. While
+ * it is current, each call of <goro/net.h> and <goro/file.h> that waits, and each sleep, ends when ctx is cancelled, with what goro_context_err(ctx)
+ * gives then, -ECANCELED or -ETIMEDOUT; if it is cancelled already they do nothing. A call that had its success before returns that: no byte is lost, and
+ * goro_write_n() tells how many have gone out. goro_close() and goro_shutdown() are not ended; nor are channels, locks and groups: for these select
+ * on goro_context_done(). NULL or the background: nothing ends a call, which is what an orderly farewell needs.
+ * ctx is not counted: the caller has a reference until he leaves. A new goroutine has no current context; enter it there, with a reference
+ * of its own. To leave in a panic too:
+ *
+ *	GORO_DEFER(goro_context_leave, goro_context_enter(ctx));
+ *
+ * Parks: no. From: any thread.
+ */
+GORO_API struct goro_context *goro_context_enter(struct goro_context *ctx);
+GORO_API void goro_context_leave(struct goro_context *former);
+
+/* The current context, the background if there is none; not a new reference. Parks: no. From: any thread. */
+GORO_API struct goro_context *goro_context_current(void);
+
+/*
  * Calls fn(arg) in a goroutine of its own once ctx is cancelled, or now if it is; each call of this function adds one. (Without a runtime, or
  * without memory for a goroutine, who cancels calls fn himself, with no lock held.) If ret_func is not NULL it gets a handle, which holds ctx
  * and is given back by goro_context_func_free(); else fn cannot be stopped, and nothing has to be given back.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * goro/file.h: regular files. The calls park the goroutine; none blocks a worker. Errors as in <goro/net.h>. A regular file's
- * read or write that is already in flight cannot be cancelled: a deadline that passes then still waits for it and
+ * read or write that is already in flight cannot be cancelled: a deadline that passes then, or a context that is cancelled, still waits for it and
  * returns its result. With GORO_NOW a read or write that the page cache cannot serve is -EAGAIN where the file system can tell
  * (ext4 reads, not its writes); all else takes its time. Close with goro_close().
  */

@@ -9,7 +9,8 @@
  * of not waiting. Writing to a pipe that nobody reads raises SIGPIPE, as write(2) does; ignore the signal to get -EPIPE.
  *
  * Common errors: -EBADF fd is not open (or was closed before the call), -ECANCELED goro_close() closed it while
- * the call waited, or the runtime is stopping; -ETIMEDOUT the deadline passed (-EAGAIN for GORO_NOW); -EFAULT a NULL or bad
+ * the call waited, or the runtime is stopping, or the current context is cancelled (goro_context_enter() in <goro/context.h>; goro_context_err() tells
+ * the two apart); -ETIMEDOUT the deadline passed (-EAGAIN for GORO_NOW); -EFAULT a NULL or bad
  * buffer; -EINVAL a size above SSIZE_MAX; otherwise what the system call gives, negative.
  */
 #ifndef GORO_NET_H

@@ -175,6 +175,34 @@ GORO_API GORO_PARKS int goro_semaphore_acquire(struct goro_semaphore *sem, uint6
 GORO_API int goro_semaphore_tryacquire(struct goro_semaphore *sem, uint64_t n);
 GORO_API void goro_semaphore_release(struct goro_semaphore *sem, uint64_t n);
 
+/*
+ * Go's sync.Pool: objects that are used for a short time, such as buffers, kept for the next one who needs such an object. The fields are the user's to set
+ * before the first use, by the initialiser for instance; zeroed memory is a pool without make and destroy.
+ */
+struct goro_pool {
+	void *(*make)(void *arg);		/* a new object, Go's New; NULL: a get may return NULL */
+	void (*destroy)(void *item, void *arg); /* gives one back, as free() does; NULL: that is not needed */
+	void *arg;				/* of both */
+	struct goro_pool_shards *shards;	/* internal */
+};
+#define GORO_POOL_INIT(make, destroy, arg) { (make), (destroy), (arg), 0 }
+
+/*
+ * get returns an object that was put, any of them and as it was then, or what make returns if there is none: perhaps NULL. put gives an object to the pool,
+ * whose it is from now on; NULL is ignored. What happens before a put is visible after the get that returns the object.
+ * The pool may destroy an object at any put: it keeps at most 64 per processor (and less without memory for its own), and those that nobody needed for
+ * some ten seconds, though others were put and got, go as well. make and destroy are called by who calls get and put, no lock held, and may park.
+ * Parks: no, unless make or destroy does. From: any thread, with a runtime or without.
+ */
+GORO_API void *goro_pool_get(struct goro_pool *pool);
+GORO_API void goro_pool_put(struct goro_pool *pool, void *item);
+
+/*
+ * Destroys all objects in the pool and gives its own memory back. Nobody else may use it meanwhile; afterwards it is an empty pool, and may be used
+ * again. Parks: no, unless destroy does. From: any thread.
+ */
+GORO_API void goro_pool_fini(struct goro_pool *pool);
+
 GORO_END_DECLS
 
 #ifndef __cplusplus

@@ -28,12 +28,13 @@ GORO_API int64_t goro_now(void);
 GORO_API int64_t goro_after(int64_t ns);
 
 /*
- * Sleeps for at least ns nanoseconds (Go's time.Sleep); returns at once if ns is not positive.
- * Parks: yes. From: any thread (a plain thread blocks). Returns 0.
+ * Sleeps for at least ns nanoseconds (Go's time.Sleep); returns at once if ns is not positive. Returns 0; or -ECANCELED or -ETIMEDOUT if the current
+ * context is cancelled before or meanwhile, and there is one only if the caller has entered it (goro_context_enter()).
+ * Parks: yes. From: any thread (a plain thread blocks).
  */
 GORO_API GORO_PARKS int goro_sleep(int64_t ns);
 
-/* Sleeps until the deadline; GORO_FOREVER sleeps for ever. Parks: yes. From: any thread. Returns 0. */
+/* Sleeps until the deadline; GORO_FOREVER sleeps for ever. Returns as goro_sleep(). Parks: yes. From: any thread. */
 GORO_API GORO_PARKS int goro_sleep_until(int64_t deadline);
 
 GORO_END_DECLS

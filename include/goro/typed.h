@@ -28,9 +28,11 @@
 
 #include <goro/attr.h>
 #include <goro/chan.h>
+#include <goro/context.h>
 #include <goro/go.h>
 #include <goro/select.h>
 #include <goro/time.h>
+#include <goro/timer.h>
 
 #ifndef __cplusplus
 
@@ -90,8 +92,39 @@
 		   "GORO_CASE_RECV: not a pointer to the channel's element type")
 #define GORO__CASE(c, the_op, p, fits, message)                                                                  \
 	((struct goro_case){.chan = GORO_CHAN_PTR(c),                                                            \
-			    .op = the_op + 0 * (unsigned)sizeof(struct { int goro_i; _Static_assert(fits, message); }), \
+			    .op = GORO__OP(the_op, fits, message),                                               \
 			    .elem = (void *)(p)})
+
+/*
+ * Cases for what is no channel of the program's own. GORO_CASE_DONE: ctx, a struct goro_context *, is cancelled. GORO_CASE_TIMER, GORO_CASE_TICKER: t has
+ * fired; the time goes to *ret_when, an int64_t, which may be NULL. GORO_CASE_READABLE, GORO_CASE_WRITABLE: the descriptor fd, an int, is ready.
+ *
+ *	struct goro_case cases[] = { GORO_CASE_RECV(jobs, &job), GORO_CASE_READABLE(fd), GORO_CASE_TICKER(t, NULL), GORO_CASE_DONE(ctx) };
+ */
+#define GORO_CASE_DONE(ctx)                                                                                      \
+	((struct goro_case){.chan = goro_context_done(ctx),                                                      \
+			    .op = GORO__OP(GORO_RECV, GORO__SAME(struct goro_context *, __typeof__(ctx)),   \
+					   "GORO_CASE_DONE: not a context")})
+#define GORO_CASE_TIMER(t, ret_when)                                                                             \
+	GORO__CASE_TIME(goro_timer_chan(t), GORO__SAME(struct goro_timer *, __typeof__(t)), ret_when,       \
+			"GORO_CASE_TIMER: takes a timer and a pointer to int64_t")
+#define GORO_CASE_TICKER(t, ret_when)                                                                            \
+	GORO__CASE_TIME(goro_ticker_chan(t), GORO__SAME(struct goro_ticker *, __typeof__(t)), ret_when,     \
+			"GORO_CASE_TICKER: takes a ticker and a pointer to int64_t")
+#define GORO_CASE_READABLE(fd) GORO__CASE_FD(GORO_READABLE, fd, "GORO_CASE_READABLE: a descriptor is an int")
+#define GORO_CASE_WRITABLE(fd) GORO__CASE_FD(GORO_WRITABLE, fd, "GORO_CASE_WRITABLE: a descriptor is an int")
+
+#define GORO__OP(the_op, fits, message)                                                                          \
+	(the_op + 0 * (unsigned)sizeof(struct { int goro_i; _Static_assert(fits, message); }))
+#define GORO__CASE_TIME(c, is_timer, p, message)                                                                 \
+	((struct goro_case){.chan = c,                                                                           \
+			    .op = GORO__OP(GORO_RECV,                                                            \
+					   is_timer && (GORO__SAME(int64_t *, __typeof__(p)) ||                  \
+							GORO__SAME(void *, __typeof__(p))),                      \
+					   message),                                                             \
+			    .elem = (p)})
+#define GORO__CASE_FD(the_op, the_fd, message)                                                                   \
+	((struct goro_case){.fd = (the_fd), .op = GORO__OP(the_op, GORO__SAME(int, __typeof__((the_fd) + 0)), message)})
 
 #endif
 

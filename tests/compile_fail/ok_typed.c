@@ -14,6 +14,16 @@ GORO_CHAN_TYPE(chans, struct longs *);
 
 void use(struct longs *l, struct texts *t, struct points *p, struct signals *s);
 
+/* And all cases. */
+static int use_cases(struct goro_context *ctx, struct goro_timer *timer, struct goro_ticker *ticker, short fd)
+{
+	int64_t when;
+	struct goro_case k[] = {GORO_CASE_DONE(ctx), GORO_CASE_TIMER(timer, &when), GORO_CASE_TICKER(ticker, NULL), GORO_CASE_READABLE(fd),
+				GORO_CASE_WRITABLE(1), GORO_CASE_DONE(NULL == ctx ? goro_context_background() : ctx)};
+
+	return goro_select(k, 6, GORO_NOW);
+}
+
 int caller(struct longs *l, struct texts *t, struct points *p, struct signals *s, struct chans *cc)
 {
 	char buf[4] = "abc";
@@ -42,5 +52,6 @@ int caller(struct longs *l, struct texts *t, struct points *p, struct signals *s
 	l = GORO_CHAN_NEW(struct longs, 3);
 	GORO_CHAN_CLOSE(l);
 	GORO_CHAN_FREE(l);
+	use_cases(NULL, NULL, NULL, 0);
 	return goro_select(k, 4, GORO_NOW) + (int)goro_chan_len(GORO_CHAN_PTR(t));
 }

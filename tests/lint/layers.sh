@@ -11,7 +11,7 @@
 set -eu
 cd "${top_srcdir:-$(dirname "$0")/../..}"
 
-door="park.h spawn.h netpoll.h blocking.h"
+door="park.h spawn.h netpoll.h blocking.h cancel.h"
 uring="ring.c ring_setup.c ring_probe.c bufring.c"
 
 find lib -name '*.[chS]' | LC_ALL=C sort | xargs awk -v door="$door" -v uring="$uring" '

@@ -13,6 +13,8 @@
 
 #include "model.h"
 
+#include <errno.h>
+
 #include <goro/go.h>
 
 #define MODEL_DEADLINE 1000 /* any deadline of a model */
@@ -50,7 +52,8 @@ struct g {
 	uint32_t ready;
 	uint32_t token;
 	struct {
-		void *waiter, *selection;
+		void *waiter;
+		struct undo *undo;
 	} run;
 };
 
@@ -173,10 +176,10 @@ static inline void goro__waits_at(struct g *g, void *waiter)
 	(void)waiter;
 }
 
-static inline void goro__selects(struct g *g, void *selection)
+static inline void goro__undoes(struct g *g, void *undo)
 {
 	(void)g;
-	(void)selection;
+	(void)undo;
 }
 
 __attribute__((unused)) static struct m *goro__park(struct m *m, struct lock *l, enum wait_reason why)
@@ -240,6 +243,22 @@ __attribute__((unused)) static struct m *goro__park_token_until(struct m *m, enu
 __attribute__((unused)) static struct m *goro__yield(struct m *m)
 {
 	return m;
+}
+
+/* ---- select_fd.c ---- */
+struct sel;
+__attribute__((unused)) static void goro__sel_poke(struct sel *sel)
+{
+	(void)sel;
+}
+
+struct goro_case;
+__attribute__((unused)) static int goro__select_mixed(struct goro_case *cases, unsigned n, int64_t deadline)
+{
+	(void)cases;
+	(void)n;
+	(void)deadline;
+	return -EINVAL;
 }
 
 /* ---- utimer.c ---- */

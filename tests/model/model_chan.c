@@ -550,7 +550,7 @@ static void selects_and_forgets(void)
 {
 	int v = -1;
 	struct goro_case c[] = { { .chan = a, .op = GORO_RECV, .elem = &v }, { .chan = b, .op = GORO_RECV, .elem = &v } };
-	struct selection s = { .cases = c, .n = 2, .deadline = GORO_FOREVER, .places = places };
+	struct selection s = { .cases = c, .n = 2, .deadline = GORO_FOREVER, .places = places, .sel.wakefd = -1 };
 	int index, result;
 
 	select_all(rt_enter(), &s, &index, &result);

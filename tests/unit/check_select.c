@@ -6,7 +6,10 @@
 #include "../../lib/select.c"
 
 #include <goro.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "t.h"
 
@@ -47,7 +50,7 @@ START_TEST(channels_are_locked_in_the_order_of_their_addresses_each_once)
 		for (unsigned i = 0; i < live; i++)
 			if (i == 0 || expected[i] != expected[distinct - 1])
 				expected[distinct++] = expected[i];
-		make_order(&s);
+		goro__select_order(&s);
 		t_check_int(s.nlocks, ==, distinct);
 		for (unsigned i = 0; i < distinct; i++)
 			t_check(places[i].order == expected[i]);
@@ -62,6 +65,7 @@ START_TEST(each_of_the_ready_cases_is_chosen_equally_often)
 	enum { N = 7, ROUNDS = 70000 };
 	struct goro_case cases[N];
 	struct m *m = rt_enter();
+	uint32_t ready;
 	unsigned hits[N] = { 0 };
 	int v = 0;
 
@@ -73,8 +77,9 @@ START_TEST(each_of_the_ready_cases_is_chosen_equally_often)
 	cases[4].op = GORO_SEND;
 	cases[5].chan = cases[6].chan = cases[2].chan;
 	for (int i = 0; i < ROUNDS; i++) {
-		int k = look(m, cases, N);
+		int k = look(m, cases, N, &ready);
 
+		t_check_int(ready, ==, 5);
 		t_check(k >= 2 && k < N);
 		hits[k]++;
 	}
@@ -203,6 +208,60 @@ START_TEST(up_to_16_cases_nothing_is_allocated_and_a_thousand_fit_on_a_small_sta
 }
 END_TEST
 
+/* A mixed select is done in select_fd.c, which has the same bound. */
+struct mixed_crowd {
+	struct goro_case k[17];
+	unsigned n;
+	int chosen; /* atomic */
+};
+
+static void select_mixed_on(void *arg)
+{
+	struct mixed_crowd *w = arg;
+
+	__atomic_store_n(&w->chosen, goro_select(w->k, w->n, GORO_FOREVER), __ATOMIC_SEQ_CST);
+}
+
+static int mixed_main(void *arg)
+{
+	static struct mixed_crowd w;
+	struct goro_spawn_opts small = GORO_SPAWN_OPTS_INIT;
+	struct goro_chan *c = goro_chan_new(0, 0);
+	int before, fd[2];
+
+	small.stack_size = 16384;
+	w.n = *(unsigned *)arg;
+	w.chosen = -1;
+	t_check_int(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), ==, 0);
+	for (unsigned i = 0; i < w.n; i++)
+		w.k[i] = i % 4 ? (struct goro_case){ .fd = fd[0], .op = GORO_READABLE } : (struct goro_case){ .chan = c, .op = GORO_RECV };
+	before = __atomic_load_n(&allocations, __ATOMIC_SEQ_CST);
+	t_check(goro_spawn_opts(select_mixed_on, &w, &small) == 0);
+	t_eventually(load_rlx(&c->recvq.first) != NULL, 20000);
+	t_check_int(__atomic_load_n(&allocations, __ATOMIC_SEQ_CST) - before, ==, w.n <= 16 ? 0 : 1);
+	t_check_int(write(fd[1], "x", 1), ==, 1);
+	t_eventually(__atomic_load_n(&w.chosen, __ATOMIC_SEQ_CST) > 0, 20000);
+	t_check(w.chosen % 4 && w.k[w.chosen].ret == POLLIN);
+	t_eventually(goro_count() == 1, 20000);
+	t_check(__atomic_load_n(&allocations, __ATOMIC_SEQ_CST) == before && !c->recvq.first);
+	__atomic_store_n(&fail, 1, __ATOMIC_SEQ_CST);
+	t_check_int(goro_select(w.k, w.n, GORO_NOW) >= 0, ==, w.n <= 16);
+	if (w.n > 16)
+		t_check_int(goro_select(w.k, w.n, GORO_NOW), ==, -ENOMEM);
+	goro_chan_free(c);
+	t_check_int(goro_close(fd[0]), ==, 0);
+	close(fd[1]);
+	return 0;
+}
+
+START_TEST(with_descriptors_neither)
+{
+	unsigned n = _i ? 17 : 16;
+
+	t_check_int(goro_run(NULL, mixed_main, &n), ==, 0);
+}
+END_TEST
+
 START_TEST(a_large_select_that_does_not_wait_gives_its_memory_back)
 {
 	static struct goro_case k[20];
@@ -230,6 +289,7 @@ int main(void)
 	tcase_add_test(tc, each_of_the_ready_cases_is_chosen_equally_often);
 	tcase_add_test(tc, the_random_numbers_are_even_and_below_their_limit);
 	tcase_add_loop_test(tc, up_to_16_cases_nothing_is_allocated_and_a_thousand_fit_on_a_small_stack, 0, 5);
+	tcase_add_loop_test(tc, with_descriptors_neither, 0, 2);
 	tcase_add_test(tc, a_large_select_that_does_not_wait_gives_its_memory_back);
 	suite_add_tcase(s, tc);
 	return t_main(s);
