@@ -44,9 +44,10 @@ public:
 	/* cause: what cause() gives when the deadline has passed. */
 	context with_deadline(deadline until, int cause = 0) const { return made(goro_context_with_deadline_cause(get(), until.ns(), cause)); }
 	context without_cancel() const { return made(goro_context_without_cancel(get())); }
-	template <class T> context with_value(const context_key<T> &key, T value) const
+	template <class T, class V> context with_value(const context_key<T> &key, V &&value) const
 	{
-		std::unique_ptr<T> own(new T(std::move(value)));
+		static_assert(std::is_constructible_v<T, V &&>, "goro::context::with_value: the value is not of the key's type");
+		std::unique_ptr<T> own(new T(std::forward<V>(value)));
 		context child = made(goro_context_with_value(get(), &key, own.get(), [](void *p) { delete static_cast<T *>(p); }));
 
 		own.release();

@@ -266,10 +266,16 @@ inline void note_panic(trial *t)
 		*t = panicked{p->text, p->value, p->flags, p->signal};
 }
 
+/* In a frame of its own: what the function that defers has made since then is not destructed when a panic is recovered. */
+template <class F> __attribute__((__noinline__)) void apart(F *f)
+{
+	(*f)();
+}
+
 template <class F> __attribute__((__noinline__)) void attempt(trial *t, F *f)
 {
 	GORO_DEFER(note_panic, t);
-	(*f)();
+	apart(f);
 }
 
 } // namespace detail

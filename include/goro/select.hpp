@@ -114,7 +114,7 @@ template <class... C, size_t... I> int select_all(std::index_sequence<I...>, C &
 
 /*
  * The cases. A handler of on_recv() takes a std::optional<T>, which has no value when the channel is closed; or a T, T() then, as in Go; or nothing. What handlers return
- * is dropped. A value that on_send() was to move, and that was not sent, is where it was.
+ * is dropped. A value that on_send() was to move, and that was not sent, is where it was; so one variable is moved in one case only.
  */
 template <class T, class H> detail::recv_case<T, std::decay_t<H>> on_recv(source<T> c, H &&h)
 {
