@@ -60,10 +60,11 @@ struct m *goro__p_regain(struct m *m)
 	m->post = POST_INJECT;
 	m->post_g = g;
 	store_rlx(&m->curg, NULL);
+	cxx_leave(m, g);
 	san_leave(m, g, NULL);
 	m = goro__switch(&g->sp, m->g0_sp, m);
 	finish_switch(m, g);
-	cxx_arrive(g);
+	cxx_arrive(m, g);
 	return m;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * context.c: the hooks of AddressSanitizer, ThreadSanitizer and Valgrind. See context.h.
+ * context.c: the hooks of AddressSanitizer, ThreadSanitizer and Valgrind, and C++ exceptions that go with their goroutine. See context.h.
  *
  * ASan wants to know before a switch which stack comes next, and keeps a "fake stack" per context. TSan wants an object per context
  * ("fiber") and the switch named right before it happens, in a function that is itself not instrumented. Valgrind wants
@@ -34,11 +34,6 @@ void __tsan_switch_to_fiber(void *fiber, unsigned flags) WEAK;
 void __tsan_acquire(void *addr) WEAK;
 void __tsan_release(void *addr) WEAK;
 
-/* The C++ library's own, the same since GCC 3 and in libc++abi: the stack of caught exceptions and the count of those in flight. */
-struct cxx_globals {
-	void *caught;
-	unsigned int uncaught;
-};
 struct cxx_globals *__cxa_get_globals(void) WEAK;
 void __cxa_end_catch(void) WEAK;
 int goro_lockcheck_held(const void **ret_last) WEAK;
@@ -64,7 +59,7 @@ uint32_t goro__san_flags;
 
 void goro__san_init(void)
 {
-	uint32_t flags = __cxa_get_globals ? SAN_CXX : 0;
+	uint32_t flags = 0;
 
 	if (goro_lockcheck_held)
 		flags |= SAN_LOCKS;
@@ -183,44 +178,47 @@ NO_TSAN void goro__san_stack_left(struct san_stack *s, struct g *g)
 #endif
 }
 
-/* Takes the thread's state of exceptions along: a goroutine may yield inside of a catch block. */
-static NO_TSAN void cxx_leave(struct g *from)
-{
-	struct cxx_globals *c = __cxa_get_globals();
+/* In a program without the C++ library all threads share this, which nobody writes to. */
+static struct cxx_globals no_globals;
 
-	if (from->status != G_FREE) {
-		from->run.cxx_caught = c->caught;
-		from->run.cxx_uncaught = c->uncaught;
+bool goro__cxx_is_there(void)
+{
+	return __cxa_get_globals != NULL;
+}
+
+struct cxx_globals *goro__cxx_of_thread(void)
+{
+	return __cxa_get_globals ? __cxa_get_globals() : &no_globals;
+}
+
+NO_TSAN void goro__cxx_leave(struct m *m, struct g *g)
+{
+	if (g->status != G_FREE) {
+		g->run.cxx = *m->cxx;
+		g->has_cxx = 1;
 	}
-	c->caught = NULL;
-	c->uncaught = 0;
+	*m->cxx = (struct cxx_globals){ NULL, 0 };
 }
 
-void *goro__cxx_caught(void)
+NO_TSAN void goro__cxx_arrive(struct m *m, struct g *g)
 {
-	return __cxa_get_globals()->caught;
+	*m->cxx = g->run.cxx;
+	g->has_cxx = 0;
 }
 
-void goro__cxx_end_catch(void *caught)
+/* A destructor may park. */
+void goro__cxx_drop(void *caught, unsigned int uncaught)
 {
 	void *now;
 
-	while ((now = goro__cxx_caught()) != NULL && now != caught)
+	while ((now = goro__tls_m()->cxx->caught) != NULL && now != caught)
 		__cxa_end_catch();
-}
-
-NO_TSAN void goro__cxx_arrive(struct g *g)
-{
-	struct cxx_globals *c = __cxa_get_globals();
-
-	c->caught = g->run.cxx_caught;
-	c->uncaught = (unsigned int)g->run.cxx_uncaught;
+	if (goro__tls_m()->cxx->uncaught != uncaught)
+		goro__tls_m()->cxx->uncaught = uncaught;
 }
 
 NO_TSAN void goro__san_leave(struct m *m, struct g *from, struct g *to)
 {
-	if ((goro__san & SAN_CXX) && from)
-		cxx_leave(from);
 	if ((goro__san & SAN_LOCKS) && from) {
 		const void *last;
 		int n = goro_lockcheck_held(&last);

@@ -13,20 +13,31 @@
 #include <goro/panic.h>
 #include <goro/time.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
+#include "arch.h"
 #include "atomic.h"
 #include "clock.h"
 #include "context.h"
 #include "fatal.h"
+#include "g.h"
 #include "sema.h"
+#include "spawn.h"
 
+/* What a task's goroutine gets as a copy; with up to five arguments it fits into the goroutine's record. */
 struct task {
 	struct goro_errgroup *eg;
-	int (*fn)(void *arg);
-	void *arg;
+	void (*fn)(void);
+	uint8_t nargs, fpmask;
 	bool counted;
+	uint64_t arg[ARCH_ARGS];
 };
+_Static_assert(offsetof(struct task, arg[5]) == sizeof(((struct g *)0)->arg), "a task of five arguments is as large as the record's room");
+
+/* goro__invoke() of a function that returns an int: it leaves the register with the value alone. */
+int invoke_int(void (*fn)(void), const uint64_t *arg, unsigned nargs, unsigned fpmask) __asm__("goro__invoke");
 
 struct goro_context *goro_errgroup_with_context(struct goro_errgroup *eg, struct goro_context *parent)
 {
@@ -136,33 +147,39 @@ static void ended(const struct task *t)
 	goro_waitgroup_done(&t->eg->wg);
 }
 
-static void run(void *arg)
+static void run(void *copy)
 {
-	const struct task t = *(struct task *)arg;
+	struct task t;
 	int err, none = 0;
 
+	/* invoke_int() reads all of arg, and the copy may end earlier. */
+	memcpy(&t, copy, offsetof(struct task, arg));
+	memcpy(t.arg, ((struct task *)copy)->arg, t.nargs * sizeof(t.arg[0]));
 	GORO_DEFER(ended, &t);
-	err = t.fn(t.arg);
+	err = invoke_int(t.fn, t.arg, t.nargs, t.fpmask);
 	/* One is the first. It is read after the group's Wait only, which comes after our Done: [GROUP-1] orders the two. */
 	if (err && cas_ar(&t.eg->err, &none, err) && t.eg->ctx)
 		goro_context_cancel_cause(t.eg->ctx, err);
 }
 
-int goro_errgroup_go(struct goro_errgroup *eg, int (*fn)(void *arg), void *arg, int64_t deadline)
+static GORO_PARKS int go_task(struct goro_errgroup *eg, void (*fn)(void), const uint64_t *arg, unsigned nargs, unsigned fpmask,
+			      int64_t deadline, const void *from)
 {
 	struct goro_spawn_opts o = GORO_SPAWN_OPTS_INIT;
-	struct task t = { .eg = eg, .fn = fn, .arg = arg };
+	struct task t = { .eg = eg, .fn = fn, .nargs = (uint8_t)nargs, .fpmask = (uint8_t)fpmask };
 	int r;
 
-	if (!eg || !fn)
+	if (!eg || !fn || nargs > ARCH_ARGS)
 		return -EINVAL;
+	for (unsigned i = 0; i < nargs; i++)
+		t.arg[i] = arg[i];
 	r = take_place(eg, deadline, &t.counted);
 	if (r != 0)
 		return r;
 	goro_waitgroup_add(&eg->wg, 1);
 	o.copy = &t;
-	o.copy_size = sizeof(t);
-	r = goro_spawn_opts(run, NULL, &o);
+	o.copy_size = offsetof(struct task, arg) + nargs * sizeof(t.arg[0]);
+	r = goro__spawn_opts(run, NULL, &o, from);
 	if (r == 0)
 		return 0;
 	if (t.counted)
@@ -171,11 +188,29 @@ int goro_errgroup_go(struct goro_errgroup *eg, int (*fn)(void *arg), void *arg, 
 	return r;
 }
 
+int goro_errgroup_go_args(struct goro_errgroup *eg, void (*fn)(void), const uint64_t *arg, unsigned nargs, unsigned fpmask, int64_t deadline)
+{
+	return go_task(eg, fn, arg, nargs, fpmask, deadline, __builtin_return_address(0));
+}
+
+int goro_errgroup_go(struct goro_errgroup *eg, int (*fn)(void *arg), void *arg, int64_t deadline)
+{
+	uint64_t a = (uintptr_t)arg;
+
+	return go_task(eg, (void (*)(void))fn, &a, 1, 0, deadline, __builtin_return_address(0));
+}
+
+/* What a call with GORO_NOW gives, as Go's TryGo has it. */
+static int tried(int r)
+{
+	return r == 0 ? 1 : r == -EAGAIN ? 0 : r;
+}
+
 int goro_errgroup_try_go(struct goro_errgroup *eg, int (*fn)(void *arg), void *arg)
 {
-	int r = goro_errgroup_go(eg, fn, arg, GORO_NOW);
+	uint64_t a = (uintptr_t)arg;
 
-	return r == 0 ? 1 : r == -EAGAIN ? 0 : r;
+	return tried(go_task(eg, (void (*)(void))fn, &a, 1, 0, GORO_NOW, __builtin_return_address(0)));
 }
 
 int goro_errgroup_wait(struct goro_errgroup *eg, int64_t deadline)

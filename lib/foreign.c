@@ -83,6 +83,7 @@ COLD struct m *goro__foreign_m(void)
 	goro__san_init();
 	goro__fork_init();
 	m->foreign = true;
+	m->cxx = goro__cxx_of_thread();
 	store_rlx(&m->curg, &m->proxy);
 	m->proxy.m = m;
 	m->proxy.flags = G_FOREIGN;

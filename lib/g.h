@@ -78,6 +78,12 @@ enum {
 	G_ONSTACK = 128, /* it is in goro_call_on_stack(): see onstack.c */
 };
 
+/* What the C++ library keeps for each thread; the same since GCC 3 and in libc++abi: the stack of caught exceptions, and how many are in flight. */
+struct cxx_globals {
+	void *caught;
+	unsigned int uncaught;
+};
+
 #define G_NAME_MAX 15
 #define NOPREEMPT_EVER 255 /* of g->nopreempt */
 
@@ -92,7 +98,7 @@ struct g {
 	uint8_t stk_cls;      /* class of the stack it wants */
 	uint8_t flags;
 	uint8_t nargs, fpmask;	 /* of the function below */
-	uint8_t unused;
+	uint8_t has_cxx;	 /* it left with C++ exceptions in hand: run.cxx, see context.h */
 	uint8_t nopreempt;	 /* depth of goro_preempt_off(); 255: for ever, by its spawn option */
 	uint8_t bound;		 /* depth of goro_thread_lock() */
 	int64_t wait_since;	 /* coarse time when it parked, for dumps */
@@ -109,8 +115,7 @@ struct g {
 			void *locals;	 /* see local.c */
 			void *waiter;	 /* its waiter in a channel's list; valid while it waits there */
 			struct undo *undo; /* of its select, or of the operation that its context may end, while it waits; else NULL */
-			void *cxx_caught; /* C++ exceptions that it handles, while it does not run */
-			uint64_t cxx_uncaught;
+			struct cxx_globals cxx; /* if has_cxx */
 		} run;
 	};
 	char name[G_NAME_MAX + 1];

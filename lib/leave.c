@@ -143,6 +143,7 @@ void goro__leave(struct m *m, void *uc)
 	/* The kernel's sigset_t is 8 bytes; the C library's begins with them. */
 	if (uc)
 		SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &((ucontext_t *)uc)->uc_sigmask, NULL, 8);
+	cxx_leave(m, g);
 	san_leave(m, g, NULL);
 	goro__switch(&m->abandoned, m->g0_sp, m);
 	__builtin_unreachable();

@@ -99,6 +99,7 @@ goro_sources += %D%/bound.c
 goro_sources += %D%/report.h
 goro_sources += %D%/panic.c %D%/panic.h
 goro_sources += %D%/unwind.c
+goro_sources += %D%/uncaught.c
 goro_sources += %D%/fault.c
 goro_sources += %D%/onstack.c
 goro_sources += %D%/fork.c

@@ -91,6 +91,8 @@ struct m {
 	void *g0_fiber, *g0_fake; /* sanitizers */
 	const void *g0_lo;	/* bounds of the thread's own stack, for ASan */
 	size_t g0_size;
+	struct cxx_globals *cxx; /* constant: the C++ library's for this thread; see context.h */
+	struct cxx_globals cxx_below; /* what the thread had in hand when it became an M */
 	void *altstack;		/* signal stack that we mapped */
 	size_t altstack_size;
 	stack_t old_altstack;	/* what the thread had before */

@@ -58,21 +58,24 @@ _Static_assert(offsetof(struct goro_deferred, arg) == 16, "defer.S: DEFER_ARG");
 _Static_assert(offsetof(struct goro_deferred, regs) == 64, "defer.S: DEFER_REGS");
 _Static_assert(SAN_TSAN == 2, "defer.S: SAN_TSAN");
 
-static NOINLINE struct g *self_slow(struct m *m)
+static NOINLINE struct m *self_slow(struct m *m)
 {
 	if (!m)
-		return goro__foreign_m()->curg;
+		return goro__foreign_m();
 	goro__throw("a deferred call or a panic on the scheduler's stack");
 }
 
-/* The goroutine, or the proxy of a plain thread, that runs. */
-static inline struct g *self(void)
+/* The m whose curg is the goroutine, or the proxy of a plain thread, that runs. */
+static inline struct m *self_m(void)
 {
 	struct m *m = goro__tls_m();
 
-	if (unlikely(!m || !m->curg))
-		return self_slow(m);
-	return m->curg;
+	return likely(m && m->curg) ? m : self_slow(m);
+}
+
+static inline struct g *self(void)
+{
+	return self_m()->curg;
 }
 
 /* ---------------------------------------------------------------------------------------------------- */
@@ -84,14 +87,16 @@ void *goro__defer_link_tsan(struct goro_deferred *d);
 /* The rest of goro_defer(), which has filled in fn, arg and regs. */
 int goro__defer_link(struct goro_deferred *d)
 {
-	struct g *g = self();
+	struct m *m = self_m();
+	struct g *g = m->curg;
 
 	d->next = g->run.defers;
 	d->panics = g->run.panics;
 	d->stack = g->stk.w;
 	d->tsan = NULL;
 	d->nopreempt = g->nopreempt;
-	d->caught = unlikely(goro__san & SAN_CXX) ? goro__cxx_caught() : NULL;
+	d->caught = m->cxx->caught;
+	d->uncaught = m->cxx->uncaught;
 	g->run.defers = d;
 	return 0;
 }
@@ -166,14 +171,14 @@ static _Noreturn void jump(void *arg)
 {
 	struct goro_deferred *d = arg;
 
-	if (goro__san & SAN_CXX)
-		goro__cxx_end_catch(d->caught);
+	goro__cxx_drop(d->caught, d->uncaught);
 	goro__san_abandon(d->tsan);
 	goro__restore(d->regs);
 }
 
 static _Noreturn void exit_goroutine(void *arg)
 {
+	goro__cxx_drop(NULL, 0);
 	goro__g_exit(arg);
 }
 
@@ -189,7 +194,7 @@ _Noreturn void goro__panic_go(struct g *g, struct goro_deferred *d)
 /* The frames down to that of d, or all of them, are over. */
 static _Noreturn void leave_frames(struct g *g, struct goro_deferred *d)
 {
-	if (goro__san & SAN_CXX)
+	if (goro__cxx_is_there())
 		goro__unwind_cxx(g, d);
 	goro__panic_go(g, d);
 }
@@ -288,6 +293,15 @@ void goro__panic(const char *msg)
 	p.info.text = msg;
 	p.info.flags = GORO_PANIC_RUNTIME;
 	begin(&p);
+}
+
+void goro__panic_fatal(const char *msg)
+{
+	struct panic p = { .recovered = false };
+
+	p.info.text = msg;
+	p.link = self()->run.panics;
+	goro__die(print_all, &p);
 }
 
 static const char *fault_text(const struct fault *f)

@@ -44,6 +44,9 @@ bool goro__fault_enter(struct m *m, struct g *g, const struct fault *f, void *uc
 void goro__fault_read(struct fault *f, int sig, const void *siginfo, const void *uc);
 void goro__fault_print(int sig, int code, uint64_t addr, uint64_t pc); /* Go's line "[signal ...]"; between print_start() and print_end() */
 
+/* Ends the process with "panic: " and text, behind the panics that run, and the backtrace from here; no deferred call is made. In user context. */
+_Noreturn void goro__panic_fatal(const char *text);
+
 /* onstack.c: g leaves the innermost call of goro_call_on_stack() for d, or for its end */
 _Noreturn void goro__onstack_leave(struct g *g, struct goro_deferred *d);
 bool goro__onstack_above(struct g *g, struct goro_deferred *d); /* is there one that d is not in? */

@@ -315,17 +315,23 @@ static struct g *spin(struct m *m, struct p *p)
 	}
 }
 
-static int64_t run_timers(struct m *m, struct p *p)
+static void run_timers(struct m *m, struct p *p)
 {
 	int64_t first = load_rlx(&p->timers.first), now;
 
 	if (first == INT64_MAX)
-		return GORO_FOREVER;
+		return;
 	now = goro__now();
 	store_rlx(&sched->coarse_now, now);
 	if (first <= now)
 		goro__timers_run(m, p, now);
-	first = load_rlx(&p->timers.first);
+}
+
+/* Until when p may sleep. To be asked last of all: whoever looks after another P may run a ticker's callback there, which starts it again on ours. */
+static int64_t next_timer(struct p *p)
+{
+	int64_t first = load_rlx(&p->timers.first);
+
 	return first == INT64_MAX ? GORO_FOREVER : first;
 }
 
@@ -371,11 +377,9 @@ struct g *goro__find_runnable(struct m *m)
 	if (look || !called)
 		p->until_look = LOOK_EVERY;
 	for (;;) {
-		int64_t deadline;
-
 		if (unlikely(load_rlx(&p->attention)) && !attend(m, p, &look))
 			return NULL;
-		deadline = run_timers(m, p);
+		run_timers(m, p);
 		if (likely(!p->offline)) {
 			if ((g = take_hog(p, true)))
 				break;
@@ -392,7 +396,7 @@ struct g *goro__find_runnable(struct m *m)
 		}
 		if (!p->offline && ((load_rlx(&sched->nhogs) != 0 && (g = steal_once(m, p))) || (g = take_hog(p, false)) || (g = spin(m, p))))
 			break;
-		goro__idle(m, p, deadline);
+		goro__idle(m, p, next_timer(p));
 	}
 	if (!look && !called)
 		store_rlx(&p->look_ticks, arch_ticks());

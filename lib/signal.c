@@ -171,6 +171,8 @@ int goro__m_init(struct m *m)
 	long r;
 
 	store_rlx(&m->tid, sys_gettid());
+	m->cxx = goro__cxx_of_thread();
+	cxx_put_aside(m);
 	if (goro__san)
 		goro__san_m_start(m);
 	size = (size + 4095) & ~(size_t)4095;
@@ -189,6 +191,8 @@ int goro__m_init(struct m *m)
 
 void goro__m_fini(struct m *m)
 {
+	if (m->cxx)
+		cxx_take_back(m);
 	if (!m->altstack)
 		return;
 	sigaltstack(&m->old_altstack, NULL);

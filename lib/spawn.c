@@ -263,6 +263,7 @@ static inline void blank_g(struct g *g)
 	g->stk.w = 0;
 	g->token = TOKEN_NONE;
 	g->flags = 0;
+	g->has_cxx = 0;
 	g->nopreempt = 0;
 	g->bound = 0;
 	g->name[0] = 0;

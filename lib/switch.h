@@ -50,6 +50,7 @@ static inline struct m *switch_to(struct m *m, struct g *g, struct g *next)
 	void **save = &g->sp;
 
 	m->post_g = g;
+	cxx_leave(m, g);
 	if (likely(next != NULL)) {
 		if (likely(next->sp != NULL)) {
 			set_running(m, p, next);
@@ -86,7 +87,7 @@ static inline struct m *switch_to(struct m *m, struct g *g, struct g *next)
 	m = arch_switch(save, m->g0_sp, m);
 resumed:
 	finish_switch(m, g);
-	cxx_arrive(g);
+	cxx_arrive(m, g);
 	return m;
 }
 

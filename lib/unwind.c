@@ -19,7 +19,7 @@
  * nor is a call of a function of which the compiler knows that it throws nothing, as it may panic all the same; noexcept says so, too. At
  * such a frame the run over the frames ends, and those further down are forgotten without their destructors.
  *
- * A catch block of the function that goes on may be among what is left. goro__cxx_end_catch() (context.c) ends what has been caught since it deferred.
+ * A catch block of the function that goes on may be among what is left. goro__cxx_drop() (context.c) ends what has been caught since it deferred.
  */
 #include "panic.h"
 

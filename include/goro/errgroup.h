@@ -11,7 +11,9 @@
 
 #include <goro/attr.h>
 #include <goro/context.h>
+#include <goro/go.h>
 #include <goro/sync.h>
+#include <goro/time.h>
 #include <stdint.h>
 
 GORO_BEGIN_DECLS
@@ -51,6 +53,14 @@ GORO_API void goro_errgroup_set_limit(struct goro_errgroup *eg, int n);
  */
 GORO_API GORO_PARKS int goro_errgroup_go(struct goro_errgroup *eg, int (*fn)(void *arg), void *arg, int64_t deadline);
 
+/*
+ * goro_errgroup_go() of a function with arguments as they are: to GORO_ERRGROUP_GO() what goro_spawn_args() is to GORO_GO(). fn, cast back to its own
+ * type, returns an int. Errors: as goro_errgroup_go(), and -EINVAL nargs is above 8.
+ * Parks: yes. From: any thread.
+ */
+GORO_API GORO_PARKS int goro_errgroup_go_args(struct goro_errgroup *eg, void (*fn)(void), const uint64_t *arg, unsigned nargs, unsigned fpmask,
+					      int64_t deadline);
+
 /* Go's TryGo: 1 if fn(arg) is called, 0 if that would exceed the limit, or an error as above. Parks: no. From: any thread. */
 GORO_API int goro_errgroup_try_go(struct goro_errgroup *eg, int (*fn)(void *arg), void *arg);
 
@@ -62,5 +72,29 @@ GORO_API int goro_errgroup_try_go(struct goro_errgroup *eg, int (*fn)(void *arg)
 GORO_API GORO_PARKS int goro_errgroup_wait(struct goro_errgroup *eg, int64_t deadline);
 
 GORO_END_DECLS
+
+#ifndef __cplusplus
+/*
+ * int GORO_ERRGROUP_GO(eg, f, arguments...): goro_errgroup_go() of a function and arguments as for GORO_GO(), evaluated and copied here and now; f
+ * returns an int. Waits while that would exceed the limit; GORO_ERRGROUP_GO_UNTIL(eg, deadline, f, arguments...) does so until the deadline. C only: in C++
+ * goro::errgroup (goro.hpp) takes a lambda.
+ *
+ *	GORO_ERRGROUP_GO(&eg, fetch, ctx, url, 2.5);
+ *	err = goro_errgroup_wait(&eg, GORO_FOREVER);
+ */
+#define GORO_ERRGROUP_GO(eg, ...) GORO_ERRGROUP_GO_UNTIL(eg, GORO_FOREVER, __VA_ARGS__)
+#define GORO_ERRGROUP_GO_UNTIL(eg, deadline, ...)                                                                \
+	__extension__({                                                                                          \
+		struct goro_errgroup *goro_eg = (eg);                                                            \
+		const int64_t goro_until = (deadline);                                                           \
+		GORO__GO(GORO__BY_ERRGROUP, __VA_ARGS__);                                                        \
+	})
+#define GORO__BY_ERRGROUP(fn, arg, nargs, mask)                                                                  \
+	__extension__({                                                                                          \
+		_Static_assert(__builtin_types_compatible_p(goro_r, int),                                        \
+			       "GORO_ERRGROUP_GO: the function must return int, 0 or an error");                 \
+		goro_errgroup_go_args(goro_eg, fn, arg, nargs, mask, goro_until);                                \
+	})
+#endif
 
 #endif

@@ -55,7 +55,8 @@ struct goro_deferred {
 	uintptr_t stack;
 	void *tsan;
 	void *caught;
-	uint64_t nopreempt;
+	uint32_t nopreempt;
+	uint32_t uncaught;
 	uint64_t regs[GORO_DEFER_REGS];
 };
 

@@ -6,6 +6,10 @@
 #ifndef GORO_SHORT_H
 #define GORO_SHORT_H
 
+#if defined(__cplusplus) && defined(GORO_TIME_HPP)
+# error "goro.hpp has functions named go and defer: do not include <goro/short.h> with it"
+#endif
+
 #include <goro/go.h>
 #include <goro/panic.h>
 

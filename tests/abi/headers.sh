@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# headers.sh: each public header compiles alone, first in its file, as C11 and as C++17, without a warning.
+# headers.sh: each public header compiles alone, first in its file, as C11 and as C++17, those of C++ as C++17 and C++20, without a warning.
 set -eu
 top=${top_srcdir:-$(dirname "$0")/../..}
 CC=${CC:-cc}
@@ -27,5 +27,16 @@ for h in "$top"/include/goro.h "$top"/include/goro/*.h; do
 		echo "<$name> does not compile alone as C++17"
 		status=1
 	fi
+done
+for h in "$top"/include/goro.hpp "$top"/include/goro/*.hpp; do
+	[ $have_cxx = yes ] || break
+	name=${h#"$top"/include/}
+	printf '#include <%s>\n#include <%s>\nextern int x; int x;\n' "$name" "$name" >"$tmp/h.cc"
+	for std in c++17 c++20; do
+		if ! $CXX -std=$std $warnings -I"$top/include" -fsyntax-only "$tmp/h.cc"; then
+			echo "<$name> does not compile alone as $std"
+			status=1
+		fi
+	done
 done
 exit $status

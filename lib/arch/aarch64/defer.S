@@ -101,6 +101,7 @@ END(goro__restore)
  * panic has called.
  */
 FUNC(goro__deferred)
+	.cfi_personality 0x1b, goro__uncaught	/* an exception must not leave what a panic has called */
 	PACIASP
 	.cfi_negate_ra_state
 	stp	x29, x30, [sp, #-16]!

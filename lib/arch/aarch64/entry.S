@@ -6,13 +6,15 @@
  *
  * Nothing lies at the bottom of a goroutine's stack: its entry function starts with sp = stack_top, rounded down to
  * 16, and x30 inside goro__entry, which is never executed. It is what unwinders find as the caller of the entry
- * function: its CFI says that it has no caller, and x29 is 0 for those who follow frame pointers.
+ * function: its CFI says that it has no caller, and x29 is 0 for those who follow frame pointers. An exception that gets here has left the goroutine: its
+ * personality routine (uncaught.c) is asked then, while all frames are still there.
  */
 #include "asm.h"
 
 	.section .text.goro, "ax", %progbits
 
 BOTTOM(goro__entry)
+	.cfi_personality 0x1b, goro__uncaught	/* relative to where it is written, 4 bytes */
 .Lentry_ret:					/* not the first instruction: unwinders look up the address before it */
 	udf	#0				/* the entry function must not return */
 END(goro__entry)
@@ -97,6 +99,7 @@ END(goro__jump)
 
 /* void *goro__call_on(void *stack_top, void *(*fn)(void *), void *arg); */
 FUNC(goro__call_on)
+	.cfi_personality 0x1b, goro__uncaught	/* an exception must not leave fn */
 	PACIASP
 	.cfi_negate_ra_state
 	stp	x29, x30, [sp, #-16]!		/* save the frame pointer and the return address */

@@ -76,6 +76,7 @@ END(goro__restore)
  * panic has called. With a frame pointer, for those who follow them.
  */
 FUNC(goro__deferred)
+	.cfi_personality 0x1b, goro__uncaught	/* an exception must not leave what a panic has called */
 	pushq	%rbp
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset rbp, 0

@@ -11,13 +11,15 @@
  *
  * goro__entry is never executed. It is what unwinders find as the caller of the entry function: its CFI says that
  * it has no caller, and rbp is 0 for those who follow frame pointers. The return address is stored, not pushed by a
- * call, so that the processor's stack of return addresses gets no entry that no ret will take off.
+ * call, so that the processor's stack of return addresses gets no entry that no ret will take off. An exception that gets here has left the goroutine: its
+ * personality routine (uncaught.c) is asked then, while all frames are still there.
  */
 #include "asm.h"
 
 	.section .text.goro, "ax", @progbits
 
 BOTTOM(goro__entry)
+	.cfi_personality 0x1b, goro__uncaught	/* relative to where it is written, 4 bytes */
 .Lentry_ret:					/* not the first byte: unwinders look up the address before it */
 	ud2					/* the entry function must not return */
 END(goro__entry)
@@ -129,6 +131,7 @@ END(goro__jump)
 
 /* void *goro__call_on(void *stack_top, void *(*fn)(void *), void *arg); */
 FUNC(goro__call_on)
+	.cfi_personality 0x1b, goro__uncaught	/* an exception must not leave fn */
 	pushq	%rbp				/* save the frame pointer */
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset rbp, 0
