@@ -17,10 +17,7 @@
 #define LOAD(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define ADD(x, n) __atomic_add_fetch(&(x), (n), __ATOMIC_RELAXED)
 
-/*
- * ---- Channels
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Channels ---------------------------------------------------------------------------------------------------- */
 
 #define ROUNDS t_scaled(300)
 #define ROOM 3
@@ -324,10 +321,7 @@ static int release_before_acquire(void *arg)
 	return 0;
 }
 
-/*
- * ---- Once, WaitGroup, Cond, the go statement
- * -------------------------------------------------------------------------------------------
- */
+/* ---- Once, WaitGroup, Cond, the go statement --------------------------------------------------------------------- */
 
 static void writes_once(void *arg)
 {
