@@ -139,9 +139,11 @@ static void give_place(struct goro_errgroup *eg)
 	rt_exit(m);
 }
 
-/* Deferred, as in Go: also when fn ends by goro_exit(). */
+/* Deferred, as in Go: also when fn ends by goro_exit(); not by a panic, for which see task_done() in group_go.c. */
 static void ended(const struct task *t)
 {
+	if (goro__panicking())
+		return;
 	if (t->counted)
 		give_place(t->eg);
 	goro_waitgroup_done(&t->eg->wg);

@@ -2,6 +2,7 @@
 /* fatal.c: the reports that end the process; texts and exit status are Go's. */
 #include "fatal.h"
 
+#include <goro/time.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -9,11 +10,20 @@
 #include "report.h"
 #include "sched.h"
 
+static uint32_t dying; /* atomic: somebody reports */
+
+void goro__wait_if_dying(void)
+{
+	if (likely(load_rlx(&dying) == 0))
+		return;
+	for (int i = 0; i < 2000; i++)
+		goro_sleep(1000000);
+	_exit(2);
+}
+
 /* The first one to die reports; another thread that dies meanwhile waits for the end of the process. */
 static void only_once(void)
 {
-	static uint32_t dying;
-
 	if (xchg_seq(&dying, 1) == 0)
 		return;
 	for (int i = 0; i < 2000; i++)

@@ -11,6 +11,7 @@
 
 #include "arch.h"
 #include "attr.h"
+#include "fatal.h"
 #include "g.h"
 #include "spawn.h"
 
@@ -23,6 +24,13 @@ struct task {
 };
 _Static_assert(offsetof(struct task, arg[5]) == sizeof(((struct g *)0)->arg), "a task of five arguments is as large as the record's room");
 
+/* Not if fn has panicked: the process is going to end for it, and who waits would be let go on to end it first, with another status. */
+static void task_done(struct goro_waitgroup *wg)
+{
+	if (!goro__panicking())
+		goro_waitgroup_done(wg);
+}
+
 static void run_task(void *copy)
 {
 	struct task t;
@@ -30,7 +38,7 @@ static void run_task(void *copy)
 	/* goro__invoke() reads all of arg, and the copy may end earlier. */
 	memcpy(&t, copy, offsetof(struct task, arg));
 	memcpy(t.arg, ((struct task *)copy)->arg, t.nargs * sizeof(t.arg[0]));
-	GORO_DEFER(goro_waitgroup_done, t.wg);
+	GORO_DEFER(task_done, t.wg);
 	goro__invoke(t.fn, t.arg, t.nargs, t.fpmask);
 }
 

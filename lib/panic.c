@@ -29,6 +29,10 @@
  * A fault in the goroutine's own code is a panic of the function that faulted (fault.c). Misuse of the library that Go lets one recover from comes in by
  * goro__panic(), in user context and without locks.
  *
+ * A deferred call of a panic that will end the process may be what lets the main goroutine return: a goro_waitgroup_done(), say. Then the process must end
+ * with the message and status 2 all the same, so a main goroutine that has returned gives others some turns while anybody panics,
+ * and waits for the end where one has come so far as to print (goro__panics_settle()). That is Go's rule, and no more than its promise.
+ *
  * C++: unwind.c. ASan: the frames that are forgotten leave their marks on the stack; goro__san_abandon() takes them off. TSan keeps a list of callers, which
  * only its own longjmp() shortens: in such a program goro_defer() also calls setjmp() for the function that defers, and
  * we come back by that.
@@ -38,6 +42,8 @@
  * the way back did not exist); running the deferred calls after leaving their frames (a backtrace that shows nothing).
  */
 #include "panic.h"
+
+#include <goro/go.h>
 
 #include <setjmp.h>
 #include <signal.h>
@@ -52,6 +58,9 @@
 #include "sched.h"
 
 #define TEXT_MAX 512
+#define SETTLE_TURNS 1000 /* Go's number */
+
+static uint32_t panicking; /* atomic: panics, not goro_exit()s, that run deferred calls and may end the process; of all goroutines and threads */
 
 _Static_assert(offsetof(struct goro_deferred, fn) == 8, "defer.S: DEFER_FN");
 _Static_assert(offsetof(struct goro_deferred, arg) == 16, "defer.S: DEFER_ARG");
@@ -204,11 +213,13 @@ static _Noreturn void recovered(struct g *g, struct goro_deferred *d)
 {
 	struct panic *p;
 
-	for (p = g->run.panics; p != d->panics; p = p->link)
+	for (p = g->run.panics; p != d->panics; p = p->link) {
 		if (p->goexit) {
 			g->run.panics = p; /* I3 */
 			run(g, p);
 		}
+		add_rlx(&panicking, -1u);
+	}
 	g->run.panics = p; /* I2 */
 	if (g->nopreempt != NOPREEMPT_EVER)
 		g->nopreempt = (uint8_t)d->nopreempt;
@@ -229,8 +240,12 @@ static _Noreturn void run(struct g *g, struct panic *p)
 			drop_tsan(d);
 	}
 	p->running = NULL;
-	if (p->goexit)
+	if (p->goexit) {
+		for (p = p->link; p; p = p->link)
+			if (!p->goexit)
+				add_rlx(&panicking, -1u);
 		leave_frames(g, NULL);
+	}
 	goro__die(print_all, p);
 }
 
@@ -245,7 +260,23 @@ static _Noreturn void begin(struct panic *p)
 	g = self();
 	p->link = g->run.panics;
 	g->run.panics = p;
+	if (!p->goexit)
+		add_rlx(&panicking, 1u);
 	run(g, p);
+}
+
+bool goro__panicking(void)
+{
+	const struct panic *p = self()->run.panics;
+
+	return p && !p->goexit;
+}
+
+void goro__panics_settle(void)
+{
+	for (int i = 0; i < SETTLE_TURNS && (int32_t)load_rlx(&panicking) > 0; i++)
+		goro_yield();
+	goro__wait_if_dying();
 }
 
 /* ---------------------------------------------------------------------------------------------------- */

@@ -39,6 +39,12 @@ void goro__fault_entry(void);
 _Noreturn void goro__fault_panic(struct fault *f); /* on the goroutine's stack, in place of the instruction that faulted */
 _Noreturn void goro__panic_go(struct g *g, struct goro_deferred *d); /* to the function that deferred d; NULL: the goroutine ends. In user context */
 
+/*
+ * The main goroutine has returned; in its user context. If others panic they get some turns first, and if one of them is about to end the process
+ * it does not return. Parks.
+ */
+void goro__panics_settle(void);
+
 /* fault.c. In a signal handler: true if the thread goes on with a panic when the handler returns. SIGSAFE. */
 bool goro__fault_enter(struct m *m, struct g *g, const struct fault *f, void *uc);
 void goro__fault_read(struct fault *f, int sig, const void *siginfo, const void *uc);

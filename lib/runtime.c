@@ -30,6 +30,7 @@
 #include "fatal.h"
 #include "futex.h"
 #include "netpoll.h"
+#include "panic.h"
 #include "probe.h"
 #include "report.h"
 #include "switch.h"
@@ -213,6 +214,7 @@ static void main_entry(void *arg)
 	struct m *m;
 	int r = main_fn(arg);
 
+	goro__panics_settle();
 	goro__leaks_report();
 	m = rt_enter();
 	if (m->curg->run.locals) {

@@ -105,12 +105,17 @@ t_models += %D%/model/model_semaphore
 %C%_model_model_semaphore_LDADD = $(T_MODEL)
 t_models += %D%/model/model_sema
 %C%_model_model_sema_LDADD = $(T_MODEL)
+t_models += %D%/model/model_timer
+%C%_model_model_timer_LDADD = $(T_MODEL)
 
 # ----------------------------------------------------------------------------------------------------
 # api: black-box
 # ----------------------------------------------------------------------------------------------------
 t_programs += %D%/api/check_chan
 %C%_api_check_chan_LDADD = $(T_API)
+t_programs += %D%/api/check_chan_spec
+%C%_api_check_chan_spec_SOURCES = %D%/api/check_chan_spec.c %D%/api/chan_ops.h
+%C%_api_check_chan_spec_LDADD = $(T_API)
 t_programs += %D%/api/check_chan_many
 %C%_api_check_chan_many_LDADD = $(T_API)
 t_programs += %D%/api/check_cond
@@ -131,6 +136,8 @@ t_programs += %D%/api/check_errgroup
 %C%_api_check_errgroup_LDADD = $(T_API)
 t_programs += %D%/api/check_locals
 %C%_api_check_locals_LDADD = $(T_API)
+t_programs += %D%/api/check_memory
+%C%_api_check_memory_LDADD = $(T_API)
 t_programs += %D%/api/check_net
 %C%_api_check_net_LDADD = $(T_API)
 t_programs += %D%/api/check_net_wait
@@ -145,6 +152,9 @@ t_programs += %D%/api/check_select
 %C%_api_check_select_LDADD = $(T_API)
 t_programs += %D%/api/check_select_fd
 %C%_api_check_select_fd_LDADD = $(T_API)
+t_programs += %D%/api/check_select_spec
+%C%_api_check_select_spec_SOURCES = %D%/api/check_select_spec.c %D%/api/chan_ops.h
+%C%_api_check_select_spec_LDADD = $(T_API)
 t_programs += %D%/api/check_once
 %C%_api_check_once_LDADD = $(T_API)
 t_programs += %D%/api/check_semaphore
@@ -155,6 +165,8 @@ t_programs += %D%/api/check_spawn_many
 %C%_api_check_spawn_many_LDADD = $(T_API)
 t_programs += %D%/api/check_sync
 %C%_api_check_sync_LDADD = $(T_API)
+t_programs += %D%/api/check_sync_spec
+%C%_api_check_sync_spec_LDADD = $(T_API)
 t_programs += %D%/api/check_rwmutex
 %C%_api_check_rwmutex_LDADD = $(T_API)
 t_programs += %D%/api/check_typed
@@ -302,6 +314,8 @@ t_stress += %D%/stress/stress_cancel
 %C%_stress_stress_cancel_LDADD = $(T_API)
 t_stress += %D%/stress/stress_pool
 %C%_stress_stress_pool_LDADD = $(T_API)
+t_stress += %D%/stress/stress_sync
+%C%_stress_stress_sync_LDADD = $(T_API)
 t_stress += %D%/stress/stress_select
 %C%_stress_stress_select_LDADD = $(T_API)
 
@@ -310,6 +324,8 @@ t_stress += %D%/stress/stress_select
 # ----------------------------------------------------------------------------------------------------
 t_programs += %D%/regress/check_rounding
 %C%_regress_check_rounding_LDADD = $(T_API) -lm
+t_programs += %D%/regress/check_last_words
+%C%_regress_check_last_words_LDADD = $(T_API)
 t_programs += %D%/regress/check_restart
 %C%_regress_check_restart_LDADD = $(T_API)
 
@@ -346,7 +362,7 @@ if HAVE_CHECK
 check_LTLIBRARIES += %D%/libt.la
 %C%_libt_la_SOURCES = %D%/t.c %D%/t.h %D%/t_wait.c
 check_LTLIBRARIES += %D%/api/libapi.la
-%C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h %D%/api/cases.h
+%C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h %D%/api/cases.c %D%/api/cases.h
 check_LTLIBRARIES += %D%/preempt/libpre.la
 %C%_preempt_libpre_la_SOURCES = %D%/preempt/pre.c %D%/preempt/pre.h
 check_LTLIBRARIES += %D%/model/libmodel.la

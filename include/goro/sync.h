@@ -29,7 +29,8 @@ GORO_API void goro_waitgroup_done(struct goro_waitgroup *wg); /* goro_waitgroup_
 
 /*
  * Go's wg.Go: adds 1, starts a goroutine that calls fn(arg), and takes the 1 back when fn has returned, also by goro_exit(). Its return happens before that of
- * the Wait that it ends. If the counter is zero, call it before the Wait, as goro_waitgroup_add().
+ * the Wait that it ends. If the counter is zero, call it before the Wait, as goro_waitgroup_add(). fn must not panic: the process ends, and nobody waits
+ * successfully before it does.
  * goro_waitgroup_go_args() is to GORO_WAITGROUP_GO() what goro_spawn_args() is to GORO_GO().
  * Parks: no. From: as goro_spawn(). Returns 0, or the error of goro_spawn_args(): then the counter is what it was.
  */

@@ -149,8 +149,13 @@ int api_child(unsigned procs, goro_main_fn fn, void *arg, char *err, size_t size
 
 void api_expect_fatal(goro_main_fn fn, void *arg, const char *text)
 {
+	api_expect_fatal_procs(0, fn, arg, text);
+}
+
+void api_expect_fatal_procs(unsigned procs, goro_main_fn fn, void *arg, const char *text)
+{
 	static char err[65536];
-	int status = api_child(0, fn, arg, err, sizeof err);
+	int status = api_child(procs, fn, arg, err, sizeof err);
 
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 2 || !strstr(err, text))
 		fprintf(stderr, "wanted '%s' and exit status 2, got wait status %#x and:\n%s\n", text,

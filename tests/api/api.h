@@ -41,6 +41,7 @@ int api_child(unsigned procs, goro_main_fn fn, void *arg, char *err, size_t size
 
 /* The child must end with status 2 and have written text to stderr. */
 void api_expect_fatal(goro_main_fn fn, void *arg, const char *text);
+void api_expect_fatal_procs(unsigned procs, goro_main_fn fn, void *arg, const char *text);
 
 /* Whether times and CPU figures mean something here: not under slow instrumentation (GORO_TEST_DIVISOR). */
 int api_timing_is_sound(void);

@@ -262,11 +262,13 @@ __attribute__((unused)) static int goro__select_mixed(struct goro_case *cases, u
 }
 
 /* ---- utimer.c ---- */
+#ifndef MODEL_UTIMER /* the model includes the file */
 struct goro_chan;
 __attribute__((unused)) static void goro__timer_free_by_chan(struct goro_chan *c)
 {
 	(void)c;
 }
+#endif
 
 static inline void model_doors_reset(void)
 {
