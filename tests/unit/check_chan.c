@@ -87,7 +87,7 @@ END_TEST
 START_TEST(a_waiter_whose_select_was_served_elsewhere_is_passed_over)
 {
 	struct waitq q = { NULL, NULL };
-	struct sel sel[2] = { { 0, 0 }, { 7, 1 } };
+	struct sel sel[2] = { { 0, 0, -1 }, { 7, 1, -1 } };
 	struct waiter w[4] = { { .sel = &sel[1], .index = 1 }, { .sel = &sel[0], .index = 3 }, { .sel = &sel[0], .index = 4 },
 			       { .sel = NULL } };
 
