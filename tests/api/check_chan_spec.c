@@ -70,7 +70,7 @@ static int buffered(void *arg)
 
 static int nil_is_never_ready(void *arg)
 {
-	struct goro_case cases[] = { { NULL, GORO_SEND, 0, &cases }, { NULL, GORO_RECV, 0, NULL } };
+	struct goro_case cases[] = { { .chan = NULL, .op = GORO_SEND, .elem = &cases }, { .chan = NULL, .op = GORO_RECV } };
 
 	(void)arg;
 	t_check_int(try_send(NULL, 1), ==, -EAGAIN);

@@ -463,8 +463,8 @@ static int go_before_start(void *arg)
 static void selects(void *arg)
 {
 	struct memory *m = arg;
-	struct goro_case there[] = { { NULL, GORO_RECV, 0, NULL }, { m->c, GORO_SEND, 0, NULL } };
-	struct goro_case back[] = { { m->back, GORO_RECV, 0, NULL }, { NULL, GORO_SEND, 0, NULL } };
+	struct goro_case there[] = { { .chan = NULL, .op = GORO_RECV }, { .chan = m->c, .op = GORO_SEND } };
+	struct goro_case back[] = { { .chan = m->back, .op = GORO_RECV }, { .chan = NULL, .op = GORO_SEND } };
 
 	for (int i = 1; i <= ROUNDS; i++) {
 		m->data = i;
@@ -475,7 +475,7 @@ static void selects(void *arg)
 
 static void selects_and_reads(struct memory *m)
 {
-	struct goro_case there[] = { { m->c, GORO_RECV, 0, NULL }, { NULL, GORO_RECV, 0, NULL } };
+	struct goro_case there[] = { { .chan = m->c, .op = GORO_RECV }, { .chan = NULL, .op = GORO_RECV } };
 
 	for (int i = 1; i <= ROUNDS; i++) {
 		t_check_int(goro_select(there, 2, GORO_FOREVER), ==, 0);

@@ -131,7 +131,7 @@ static void begin_select(struct selecting *s, struct goro_chan *c, struct goro_c
 	s->cases[1] = (struct goro_case)RECV(c, &s->v);
 	s->cases[2] = (struct goro_case)SEND(NULL, NULL);
 	s->cases[3] = (struct goro_case)SEND(d, &s->s);
-	s->cases[4] = (struct goro_case){ NULL, 0, 99, NULL };
+	s->cases[4] = (struct goro_case){ .chan = NULL, .op = 0, .ret = 99 };
 	go_begin(&s->w, selects, s);
 }
 
@@ -403,7 +403,7 @@ static int bad_arguments(void *arg)
 {
 	struct goro_chan *c = ints(1);
 	int v = 1;
-	struct goro_case cases[] = { SEND(c, &v), { c, 3, 0, &v } };
+	struct goro_case cases[] = { SEND(c, &v), { .chan = c, .op = 3, .elem = &v } };
 
 	(void)arg;
 	t_check_int(goro_select(cases, 2, GORO_FOREVER), ==, -EINVAL);

@@ -110,7 +110,7 @@ static void channels()
 
 	MUST(GORO_GO(producer, c) == 0);
 	for (;;) {
-		goro_case cases[] = {{c, GORO_RECV, 0, &m}, {nullptr, GORO_SEND, 0, nullptr}};
+		goro_case cases[] = {{{c}, GORO_RECV, 0, &m}, {{nullptr}, GORO_SEND, 0, nullptr}};
 
 		MUST(goro_select(cases, 2, GORO_FOREVER) == 0);
 		if (cases[0].ret == 0)

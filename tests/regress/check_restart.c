@@ -95,7 +95,7 @@ static void selector(int n)
 	int v;
 
 	for (int i = 0; i < 20; i++)
-		cases[i] = (struct goro_case){ i % 5 == 4 ? NULL : channels[0], GORO_RECV, 0, &v };
+		cases[i] = (struct goro_case){ .chan = i % 5 == 4 ? NULL : channels[0], .op = GORO_RECV, .elem = &v };
 	__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
 	goro_select(cases, (unsigned)n, GORO_FOREVER);
 }

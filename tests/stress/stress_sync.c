@@ -195,8 +195,8 @@ static void communicates(uint64_t *rng)
 {
 	struct goro_context *ctx = goro_context_with_timeout(goro_context_background(), api_below(rng, 300) * 1000);
 	int v = 1, got = 0;
-	struct goro_case cases[] = { { w.c, GORO_SEND, 0, &v }, { w.d, GORO_RECV, 0, &got }, { goro_context_done(ctx), GORO_RECV, 0, NULL },
-				     { w.c, GORO_RECV, 0, &got }, { w.d, GORO_SEND, 0, &v } };
+	struct goro_case cases[] = { { .chan = w.c, .op = GORO_SEND, .elem = &v }, { .chan = w.d, .op = GORO_RECV, .elem = &got }, { .chan = goro_context_done(ctx), .op = GORO_RECV },
+				     { .chan = w.c, .op = GORO_RECV, .elem = &got }, { .chan = w.d, .op = GORO_SEND, .elem = &v } };
 	int i;
 
 	if (api_below(rng, 3) == 0)
