@@ -16,8 +16,8 @@
 
 GORO_CHAN_TYPE(numbers, int);
 
-#define SEND(c, p) { (c), GORO_SEND, 99, (p) }
-#define RECV(c, p) { (c), GORO_RECV, 99, (p) }
+#define SEND(c, p) { .chan = (c), .op = GORO_SEND, .ret = 99, .elem = (p) }
+#define RECV(c, p) { .chan = (c), .op = GORO_RECV, .ret = 99, .elem = (p) }
 
 /* ---- 1: evaluation ---------------------------------------------------------------------------------------------- */
 
