@@ -9,6 +9,7 @@
 #include <goro/short.h>
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -303,6 +304,23 @@ static void *sleeps_a_little(void *arg)
 	return arg;
 }
 
+/* The kernel's workers for it are threads of this process, and stay for seconds. */
+static void syncs_a_file(void)
+{
+	char dir[64], path[96];
+	int fd;
+
+	api_temp_dir(dir, sizeof dir);
+	snprintf(path, sizeof path, "%s/f", dir);
+	fd = goro_file_open(path, O_CREAT | O_RDWR, 0600, GORO_FOREVER);
+	t_check_int(fd, >=, 0);
+	t_check_int(goro_file_write(fd, path, sizeof path, 0, GORO_FOREVER), ==, sizeof path);
+	t_check_int(goro_file_sync(fd, 0, GORO_FOREVER), ==, 0);
+	t_check_int(goro_close(fd), ==, 0);
+	unlink(path);
+	rmdir(dir);
+}
+
 static int did_a_lot(void *arg)
 {
 	struct goro_chan *c = goro_time_after(30 * GORO_MILLISECOND);
@@ -321,6 +339,7 @@ static int did_a_lot(void *arg)
 	api_join(api_thread(sleeps_a_little, NULL));
 	goro_sleep(200 * GORO_MILLISECOND);
 	goro_maxprocs(3);
+	syncs_a_file();
 	waits(NULL);
 	return arg != NULL;
 }
