@@ -52,7 +52,7 @@ static int bad_main(void *arg)
 	struct goro_chan *c = goro_chan_new(sizeof(int), 1);
 	int v = 1;
 	struct goro_case bad[] = { { .chan = c, .op = 7, .elem = &v }, send_case(c, &v) };
-	struct goro_case none[] = { { .chan = c, .op = 0, .elem = &v }, recv_case(NULL, &v), send_case(NULL, &v), { .chan = NULL, .op = 0 } };
+	struct goro_case none[] = { { .chan = c, .op = 0, .elem = &v }, recv_case(NULL, &v), send_case(NULL, &v), { .op = 0 } };
 	int64_t deadline;
 
 	(void)arg;

@@ -44,6 +44,9 @@ enum wait_reason {
 enum { G_FOREIGN = 1 };
 enum { G_WAITING = 3 };
 
+struct goro_context;
+struct undo;
+
 struct g {
 	uint8_t flags, wait_reason;
 	uint32_t status;
@@ -52,6 +55,7 @@ struct g {
 	uint32_t ready;
 	uint32_t token;
 	struct {
+		struct goro_context *context;
 		void *waiter;
 		struct undo *undo;
 	} run;
