@@ -20,6 +20,23 @@ noinst_PROGRAMS += %D%/httpd/httpd
 endif
 
 noinst_PROGRAMS += %D%/hello %D%/million %D%/prime_sieve %D%/recover
+if HAVE_CXX
+noinst_PROGRAMS += %D%/words
+%C%_words_SOURCES = %D%/words.cc
+endif
+
+# Classics of concurrent programming; run and compared like the guide's.
+classics =
+classics += %D%/classics/chameneos
+classics += %D%/classics/philosophers
+classics += %D%/classics/power_series
+classics += %D%/classics/prime_multiples
+classics += %D%/classics/quicksort
+classics += %D%/classics/ring
+if GUIDE
+noinst_PROGRAMS += $(classics)
+endif
+EXTRA_DIST += $(classics:=.want)
 
 # The goroutine guide: each program prints what its head says, which is in its .want file too; tests/guide/run.sh compares.
 guide_programs =

@@ -13,7 +13,7 @@ lib_LTLIBRARIES += %D%/libgoro.la
 # ----------------------------------------------------------------------------------------------------
 # Public headers
 # ----------------------------------------------------------------------------------------------------
-include_HEADERS = include/goro.h
+include_HEADERS = include/goro.h include/goro.hpp
 gorodir = $(includedir)/goro
 goro_HEADERS =
 goro_HEADERS += include/goro/attr.h
@@ -35,6 +35,14 @@ goro_HEADERS += include/goro/time.h
 goro_HEADERS += include/goro/typed.h
 goro_HEADERS += include/goro/timer.h
 goro_HEADERS += include/goro/version.h
+goro_HEADERS += include/goro/chan.hpp
+goro_HEADERS += include/goro/context.hpp
+goro_HEADERS += include/goro/errgroup.hpp
+goro_HEADERS += include/goro/go.hpp
+goro_HEADERS += include/goro/select.hpp
+goro_HEADERS += include/goro/sync.hpp
+goro_HEADERS += include/goro/time.hpp
+goro_HEADERS += include/goro/timer.hpp
 
 # ----------------------------------------------------------------------------------------------------
 # Sources, bottom-up. tests/lint/layers.sh reads the "-- N" lines.

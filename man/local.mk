@@ -4,6 +4,7 @@
 dist_man_MANS += %D%/goro.7
 dist_man_MANS += %D%/goro_errors.7
 dist_man_MANS += %D%/goro_for_go_programmers.7
+dist_man_MANS += %D%/goro_hpp.7
 dist_man_MANS += %D%/goro_kernel.7
 dist_man_MANS += %D%/goro_scheduling.7
 
@@ -159,6 +160,7 @@ dist_man_MANS += %D%/goro_errgroup_with_context.3
 dist_man_MANS += %D%/goro_errgroup_fini.3
 dist_man_MANS += %D%/goro_errgroup_set_limit.3
 dist_man_MANS += %D%/goro_errgroup_go.3
+dist_man_MANS += %D%/goro_errgroup_go_args.3
 dist_man_MANS += %D%/goro_errgroup_try_go.3
 dist_man_MANS += %D%/goro_errgroup_wait.3
 dist_man_MANS += %D%/goro_local.3

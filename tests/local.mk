@@ -206,6 +206,16 @@ if HAVE_CXX
 t_programs += %D%/api/check_panic_cxx
 %C%_api_check_panic_cxx_SOURCES = %D%/api/check_panic_cxx.cc
 %C%_api_check_panic_cxx_LDADD = $(T_API)
+t_programs += %D%/api/check_hpp
+%C%_api_check_hpp_SOURCES = %D%/api/check_hpp.cc
+%C%_api_check_hpp_LDADD = $(T_API)
+t_programs += %D%/api/check_hpp_chan
+%C%_api_check_hpp_chan_SOURCES = %D%/api/check_hpp_chan.cc
+%C%_api_check_hpp_chan_LDADD = $(T_API)
+t_programs += %D%/api/check_hpp_exceptions
+%C%_api_check_hpp_exceptions_SOURCES = %D%/api/check_hpp_exceptions.cc
+%C%_api_check_hpp_exceptions_LDADD = $(T_API)
+%C%_api_check_hpp_exceptions_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 t_programs += %D%/api/check_spawn_cxx
 %C%_api_check_spawn_cxx_SOURCES = %D%/api/check_spawn_cxx.cc
 %C%_api_check_spawn_cxx_LDADD = $(T_API)
@@ -328,6 +338,8 @@ t_programs += %D%/regress/check_rounding
 %C%_regress_check_rounding_LDADD = $(T_API) -lm
 t_programs += %D%/regress/check_last_words
 %C%_regress_check_last_words_LDADD = $(T_API)
+t_programs += %D%/regress/check_lost_tick
+%C%_regress_check_lost_tick_LDADD = $(T_API)
 t_programs += %D%/regress/check_restart
 %C%_regress_check_restart_LDADD = $(T_API)
 

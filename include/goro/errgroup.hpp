@@ -69,7 +69,7 @@ private:
 		errgroup *eg;
 		C call;
 
-		static int run(void *p)
+		GORO__CATCHES static int run(void *p)
 		{
 			const std::unique_ptr<task> own(static_cast<task *>(p));
 

@@ -27,8 +27,9 @@
 
 /*
  * Stands before a "catch (...)" that keeps what it catches. What leaves the frames of a recovered panic, or of goro_exit(), is no exception that one could keep; libstdc++
- * has a type for it.
+ * has a type for it, of which there is no object: UBSan, which would say so, leaves functions that are GORO__CATCHES alone.
  */
+#define GORO__CATCHES __attribute__((__no_sanitize__("null")))
 #if defined(__GLIBCXX__)
 # define GORO__CATCH_FORCED catch (::abi::__forced_unwind &) { throw; }
 #else
@@ -123,7 +124,7 @@ private:
 	using kept = std::conditional_t<std::is_void_v<R>, char, std::conditional_t<std::is_reference_v<R>, std::add_pointer_t<R>, R>>;
 	static_assert(!std::is_reference_v<R>, "goro: the function returns a reference; let it return a pointer");
 
-	void run()
+	GORO__CATCHES void run()
 	{
 		try {
 			if constexpr (std::is_void_v<R>)

@@ -92,7 +92,7 @@ GORO_API GORO_PARKS void *goro_blocking(void *(*fn)(void *arg), void *arg);
 /*
  * Calls fn(arg) on a stack of at least size bytes (guard included, up to 1 GiB; 0: 256 KiB) and returns 0 when fn has returned: for library calls that are deep or
  * unknown (getaddrinfo(), regcomp(), TLS) in goroutines with small stacks. fn may do everything that the goroutine may; an overflow is reported as the
- * goroutine's, with this size. A panic passes through, a C++ exception must not leave fn.
+ * goroutine's, with this size. A panic passes through; a C++ exception must not leave fn, it ends the process (goro::call_on_stack() of goro.hpp carries it).
  * Parks: only if fn does. From: any thread. Errors: -EINVAL fn is NULL or size above 1 GiB; -ENOMEM no memory for the stack.
  */
 GORO_API GORO_PARKS int goro_call_on_stack(size_t size, void (*fn)(void *arg), void *arg);

@@ -275,6 +275,58 @@ START_TEST(tasks_may_add_tasks)
 }
 END_TEST
 
+/* Functions and arguments as for GORO_GO(). What is given is evaluated once, and copied before the call returns. */
+static int sums(int a, double b, const char *c, int64_t d, float e, short f, unsigned char g, int64_t *ret)
+{
+	*ret = a + (int64_t)b + c[0] + d + (int64_t)(e * 2) + f + g;
+	return *ret == 1000 ? 0 : -ERANGE;
+}
+
+static int five(int a, int b, int c, int d, int e)
+{
+	return -(a + b + c + d + e);
+}
+
+static int fails(void)
+{
+	return -ENOSPC;
+}
+
+static void typed(void)
+{
+	struct goro_errgroup eg = GORO_ERRGROUP_INIT;
+	int64_t sum[20];
+	int evaluated = 0;
+
+	for (int i = 0; i < 20; i++)
+		t_check_int(GORO_ERRGROUP_GO(&eg, sums, i, 100.5, "a", (int64_t)(1000 - 100 - 'a' - 7 - i - 2 - 200), 3.5f, (short)2,
+					     (unsigned char)200, &sum[evaluated++]), ==, 0);
+	t_check_int(goro_errgroup_wait(&eg, GORO_FOREVER), ==, 0);
+	t_check_int(evaluated, ==, 20);
+	for (int i = 0; i < 20; i++)
+		t_check_int(sum[i], ==, 1000);
+	t_check_int(GORO_ERRGROUP_GO(&eg, five, 1, 2, 3, 4, 5), ==, 0);
+	t_check_int(goro_errgroup_wait(&eg, GORO_FOREVER), ==, -15);
+
+	eg = (struct goro_errgroup)GORO_ERRGROUP_INIT;
+	goro_errgroup_set_limit(&eg, 1);
+	t_check_int(GORO_ERRGROUP_GO(&eg, returns_later, (void *)0), ==, 0);
+	t_check_int(GORO_ERRGROUP_GO_UNTIL(&eg, GORO_NOW, fails), ==, -EAGAIN);
+	t_check_int(GORO_ERRGROUP_GO_UNTIL(&eg, goro_now() + 1, fails), ==, -ETIMEDOUT);
+	t_check_int(GORO_ERRGROUP_GO(&eg, fails), ==, 0);
+	t_check_int(goro_errgroup_wait(&eg, GORO_FOREVER), ==, -ENOSPC);
+	t_check_int(goro_errgroup_go_args(&eg, NULL, NULL, 0, 0, GORO_FOREVER), ==, -EINVAL);
+	t_check_int(goro_errgroup_go_args(&eg, (void (*)(void))fails, NULL, 9, 0, GORO_FOREVER), ==, -EINVAL);
+	t_check_int(goro_errgroup_go_args(NULL, (void (*)(void))fails, NULL, 0, 0, GORO_FOREVER), ==, -EINVAL);
+	goro_errgroup_fini(&eg);
+}
+
+START_TEST(a_typed_task_gets_its_arguments_and_its_error_counts)
+{
+	api_everywhere(typed);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("errgroup");
@@ -290,5 +342,6 @@ int main(void)
 	tcase_add_test(tc, without_a_runtime_go_fails_and_wait_does_not_hang);
 	tcase_add_test(tc, tasks_may_add_tasks);
 	tcase_add_test(tc, a_task_may_end_by_goro_exit);
+	tcase_add_test(tc, a_typed_task_gets_its_arguments_and_its_error_counts);
 	return t_main(s);
 }

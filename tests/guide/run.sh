@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# run.sh: every program of examples/guide does what the comment at its head says, on one processor and on four.
+# run.sh: every program of examples/guide and examples/classics does what the comment at its head says, on one processor and on four.
 #
-# examples/guide/NAME.want is what NAME prints. Lines of it that begin with "# " tell how to compare:
+# NAME.want is what NAME prints. Lines of it that begin with "# " tell how to compare:
 #     # sorted         the order of the lines is nobody's business
 #     # last LINE      and this one is the last all the same
 #     # status N       the exit status, if not 0
@@ -19,9 +19,9 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 n=0
 status=0
-# To leak a goroutine is what some of them show.
-ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
-export ASAN_OPTIONS
+# To leak a goroutine is what some of the guide's show.
+asan_guide="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
+asan_classics=${ASAN_OPTIONS:-}
 
 # report ok|"not ok" name message
 report() {
@@ -37,11 +37,13 @@ directive() {
 	sed -n "s/^# $1\$/yes/p; s/^# $1 //p" "$2"
 }
 
-# differs NAME PROCS: runs it and prints what is not as it should be
+# differs guide|classics/NAME PROCS: runs it and prints what is not as it should be
 differs() {
-	want=$top/examples/guide/$1.want
+	want=$top/examples/$1.want
 	rc=0
-	GORO_MAXPROCS=$2 timeout -k 5 "${T_GUIDE_TIMEOUT:-240}" "./examples/guide/$1" >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?
+	case $1 in guide/*) ASAN_OPTIONS=$asan_guide ;; *) ASAN_OPTIONS=$asan_classics ;; esac
+	export ASAN_OPTIONS
+	GORO_MAXPROCS=$2 timeout -k 5 "${T_GUIDE_TIMEOUT:-240}" "./examples/$1" >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?
 	expected=$(directive status "$want")
 	[ $rc -eq "${expected:-0}" ] || { echo "exit status $rc"; cat "$tmp/err"; }
 	first=$(directive stderr "$want")
@@ -61,17 +63,17 @@ differs() {
 	diff -u "$tmp/want" "$tmp/got" | tail -n +3
 }
 
-# undocumented NAME: the lines of its .want that the comment at the head of NAME.c lacks
+# undocumented guide|classics/NAME: the lines of its .want that the comment at the head of NAME.c lacks
 undocumented() {
-	sed '/^ \*\/$/q' "$top/examples/guide/$1.c" >"$tmp/head"
-	sed 's/^# stderr //; /^# /d; s/^? //' "$top/examples/guide/$1.want" | while IFS= read -r line; do
+	sed '/^ \*\/$/q' "$top/examples/$1.c" >"$tmp/head"
+	sed 's/^# stderr //; /^# /d; s/^? //' "$top/examples/$1.want" | while IFS= read -r line; do
 		grep -qF -e " *     $line" "$tmp/head" || echo "$line"
 	done
 }
 
-for c in "$top"/examples/guide/*.c; do
-	name=$(basename "$c" .c)
-	if [ ! -x "examples/guide/$name" ] || [ ! -f "${c%.c}.want" ]; then
+for c in "$top"/examples/guide/*.c "$top"/examples/classics/*.c; do
+	name=$(basename "$(dirname "$c")")/$(basename "$c" .c)
+	if [ ! -x "examples/$name" ] || [ ! -f "${c%.c}.want" ]; then
 		report "not ok" "$name" "is not built, or has no .want file; see examples/local.mk"
 		continue
 	fi
@@ -88,5 +90,5 @@ for c in "$top"/examples/guide/*.c; do
 	done
 done
 echo "$n runs"
-[ $n -ge 88 ] || { echo "found only $n"; status=1; }
+[ $n -ge 100 ] || { echo "found only $n"; status=1; }
 exit $status
