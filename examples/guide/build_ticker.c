@@ -15,7 +15,7 @@
 static void metrics(struct goro_chan *done, struct goro_chan *enough)
 {
 	struct goro_ticker *ticker = goro_ticker_new(5 * GORO_MILLISECOND);
-	struct goro_case cases[] = { { done, GORO_RECV, 0, NULL }, { goro_ticker_chan(ticker), GORO_RECV, 0, NULL } };
+	struct goro_case cases[] = { { .chan = done, .op = GORO_RECV }, { .chan = goro_ticker_chan(ticker), .op = GORO_RECV } };
 
 	for (int i = 1; goro_select(cases, 2, GORO_FOREVER) == 1; i++) {
 		if (i <= 3)
@@ -30,7 +30,7 @@ static int start(void *arg)
 {
 	struct goro_chan *done = goro_chan_new(0, 0), *enough = goro_chan_new(0, 0);
 	struct goro_timer *timeout = goro_timer_new(600 * GORO_SECOND);
-	struct goro_case cases[] = { { enough, GORO_RECV, 0, NULL }, { goro_timer_chan(timeout), GORO_RECV, 0, NULL } };
+	struct goro_case cases[] = { { .chan = enough, .op = GORO_RECV }, { .chan = goro_timer_chan(timeout), .op = GORO_RECV } };
 	struct goro_waitgroup wg = GORO_WAITGROUP_INIT;
 
 	(void)arg;

@@ -14,7 +14,7 @@
 static void poll_backend(struct goro_context *ctx)
 {
 	struct goro_chan *tick = goro_time_tick(GORO_MILLISECOND);
-	struct goro_case cases[] = { { goro_context_done(ctx), GORO_RECV, 0, NULL }, { tick, GORO_RECV, 0, NULL } };
+	struct goro_case cases[] = { { .chan = goro_context_done(ctx), .op = GORO_RECV }, { .chan = tick, .op = GORO_RECV } };
 
 	while (goro_select(cases, 2, GORO_FOREVER) != 0)
 		; /* here it would ask the backend */

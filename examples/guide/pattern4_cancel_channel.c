@@ -12,7 +12,7 @@
 
 static void work(struct goro_chan *done, struct goro_chan *ticked)
 {
-	struct goro_case cases[] = { { done, GORO_RECV, 0, NULL } };
+	struct goro_case cases[] = { { .chan = done, .op = GORO_RECV } };
 	int ticks = 0;
 
 	while (goro_select(cases, 1, GORO_NOW) < 0) {

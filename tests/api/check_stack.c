@@ -294,7 +294,7 @@ void dump_sends(void)
 
 void dump_selects(void)
 {
-	struct goro_case cases[] = { { chan, GORO_RECV, 0, NULL }, { NULL, GORO_RECV, 0, NULL } };
+	struct goro_case cases[] = { { .chan = chan, .op = GORO_RECV }, { .chan = NULL, .op = GORO_RECV } };
 
 	goro_set_name("the selector");
 	goro_select(cases, 2, GORO_FOREVER);
