@@ -269,7 +269,7 @@ static void other_receives(struct others *o)
 static void other_selects(struct others *o)
 {
 	int v = 0;
-	struct goro_case cases[] = { { o->c, GORO_RECV, 0, &v }, { NULL, GORO_RECV, 0, &v } };
+	struct goro_case cases[] = { { .chan = o->c, .op = GORO_RECV, .elem = &v }, { .chan = NULL, .op = GORO_RECV, .elem = &v } };
 
 	begin(o);
 	goro_select(cases, 2, GORO_FOREVER);

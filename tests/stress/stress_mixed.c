@@ -106,11 +106,11 @@ static void ask(struct shop *s, struct goro_chan *answer, uint64_t question)
 	struct job j = { question, answer };
 	uint64_t a = 0;
 	int ret;
-	struct goro_case cases[] = { { s->jobs, GORO_SEND, 0, &j }, { NULL, GORO_RECV, 0, NULL } };
+	struct goro_case cases[] = { { .chan = s->jobs, .op = GORO_SEND, .elem = &j }, { .chan = NULL, .op = GORO_RECV, .elem = NULL } };
 
 	t_check_int(goro_select(cases, 2, GORO_FOREVER), ==, 0);
 	__atomic_add_fetch(&s->asked, 1, __ATOMIC_RELAXED);
-	cases[0] = (struct goro_case){ answer, GORO_RECV, 0, &a };
+	cases[0] = (struct goro_case){ .chan = answer, .op = GORO_RECV, .elem = &a };
 	ret = goro_select(cases, 1, goro_after(API_PATIENCE * GORO_MILLISECOND));
 	if (ret != 0)
 		goro_dump(STDERR_FILENO);
