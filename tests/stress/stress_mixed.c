@@ -106,7 +106,7 @@ static void ask(struct shop *s, struct goro_chan *answer, uint64_t question)
 	struct job j = { question, answer };
 	uint64_t a = 0;
 	int ret;
-	struct goro_case cases[] = { { .chan = s->jobs, .op = GORO_SEND, .elem = &j }, { .chan = NULL, .op = GORO_RECV } };
+	struct goro_case cases[] = { { .chan = s->jobs, .op = GORO_SEND, .elem = &j }, { .chan = NULL, .op = GORO_RECV, .elem = NULL } };
 
 	t_check_int(goro_select(cases, 2, GORO_FOREVER), ==, 0);
 	__atomic_add_fetch(&s->asked, 1, __ATOMIC_RELAXED);
