@@ -31,6 +31,18 @@
  * failed once and went the slow way: eight goroutines at one mutex took 19.0 ns of CPU time an operation on two processors, and take 12.4 so, as on
  * one; benchmarks/results/2026-11-24-mutex-word.txt.)
  *
+ * Where it differs from Go's (internal/sync/mutex.go), on purpose:
+ *   - one bit says that somebody sleeps; Go counts sleepers in the word. Which of them is the last the queue knows;
+ *   - in starving mode LOCKED stays set while the lock is handed over, so STARVING need not be looked at beside it; and the unlocker decides when the
+ *     mode ends, by the same two rules, not the new owner: it takes the sleeper off and writes the word in one step;
+ *   - who arrives spins as often as in Go (four times, and again after each wake-up), longer, and whether or not others wait in its processor's queue, but
+ *     not on one processor, where Go does not either;
+ *   - trylock fails only if the mutex is locked, never because another one has changed the word meanwhile;
+ *   - an unlock of an unlocked mutex leaves the word as it is before it ends the process;
+ *   - a deadline may end a wait: then PARKED and STARVING go with the last sleeper, by the rules I1 and I2.
+ * Alike: the threshold of a millisecond, counted from the first sleep; the place at the front for who was woken in vain; that a newcomer cannot take
+ * the lock in starving mode; that an unlocker who hands the lock over gives way to the new owner.
+ *
  * Rejected: a plain store as release (a waiter count beside the lock needs a fence behind it, as dear as the locked instruction; membarrier(2)
  * in the waiter costs tens of microseconds across virtual CPUs); always handing over (a switch per unlock).
  */

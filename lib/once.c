@@ -8,6 +8,8 @@
  * A panic of fn, or goro_exit(), ends its one call as well: the end is a deferred call. OnceValue panics in every call then, so it keeps what fn panicked
  * with. It recovers for that, and panics again at once, on top of the stack of fn, so that the first backtrace is whole, as Go's does.
  */
+/* In a program with TSan the inline lock and unlock are seen by it only in what is compiled with it; this file is not. */
+#define GORO_NO_INLINE
 #include <goro/sync.h>
 
 #include <errno.h>

@@ -437,6 +437,40 @@ static int signal_before_return_of_wait(void *arg)
 	return 0;
 }
 
+/* Takes turns: `more` counts them. Each writes after its signal, so it is the lock alone that orders what is written. */
+static void takes_turns(struct locked *l, int me)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		goro_mutex_lock(&l->mu);
+		while (l->more % 2 != me)
+			t_check_int(goro_cond_wait(&l->cond, &l->mu, GORO_FOREVER), ==, 0);
+		goro_cond_signal(&l->cond);
+		l->more++;
+		t_check_int(++l->data, ==, l->more);
+		goro_mutex_unlock(&l->mu);
+	}
+}
+
+static void takes_odd_turns(void *arg)
+{
+	takes_turns(arg, 1);
+}
+
+static int lock_of_a_wait(void *arg)
+{
+	(void)arg;
+	for (int thread = 0; thread < 2; thread++) {
+		struct locked l = { .data = 0 };
+		struct go_wait w = { .thread = thread };
+
+		go_begin(&w, takes_odd_turns, &l);
+		takes_turns(&l, 0);
+		go_ends(&w);
+		t_check_int(l.data, ==, 2 * ROUNDS);
+	}
+	return 0;
+}
+
 static void sees(struct memory *m, int expected)
 {
 	t_check_int(m->data, ==, expected);
@@ -515,6 +549,7 @@ static const struct go_case cases[] = {
 	  "return from f is synchronized before the return of any Wait call that it unblocks.", done_before_return_of_wait, NULL },
 	{ "In the terminology of the Go memory model, Cond arranges that a call to Broadcast or Signal synchronizes before any Wait call that it "
 	  "unblocks.", signal_before_return_of_wait, NULL },
+	{ "After later resuming execution, Wait locks c.L before returning.", lock_of_a_wait, NULL },
 	{ "The go statement that starts a new goroutine is synchronized before the start of the goroutine's execution.", go_before_start, NULL },
 };
 

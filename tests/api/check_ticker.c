@@ -96,6 +96,25 @@ static void ticker_reset(void)
 	goro_ticker_free(t);
 }
 
+static int nanosecond_main(void *arg)
+{
+	struct goro_ticker *t = ticker(1);
+	int64_t last = 0;
+
+	(void)arg;
+	for (int i = 0; i < 200; i++)
+		last = comes(goro_ticker_chan(t), last);
+	goro_ticker_free(t);
+	return 0;
+}
+
+/* It is always late, and makes up for nothing: its processor does something else, too. */
+START_TEST(a_period_that_is_too_short_to_be_kept_stops_nobody)
+{
+	api_run_procs(1, nanosecond_main, NULL);
+}
+END_TEST
+
 START_TEST(a_reset_ticker_ticks_with_its_new_period)
 {
 	api_everywhere(ticker_reset);
@@ -362,6 +381,7 @@ int main(void)
 	suite_add_tcase(s, tc);
 	tcase_add_test(tc, a_ticker_sends_the_time_again_and_again_until_it_is_stopped);
 	tcase_add_test(tc, ticks_that_nobody_receives_are_dropped_but_for_one);
+	tcase_add_test(tc, a_period_that_is_too_short_to_be_kept_stops_nobody);
 	tcase_add_test(tc, a_reset_ticker_ticks_with_its_new_period);
 	tcase_add_test(tc, tick_is_a_channel_that_ticks);
 	tcase_add_loop_test(tc, misuse_panics_with_gos_text, 0, sizeof panics / sizeof panics[0]);
