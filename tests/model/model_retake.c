@@ -117,6 +117,7 @@ void goro__report_stint(struct m *m, struct g *g, int64_t ns) { (void)m; (void)g
 void goro__restart_syscall(void *uc) { (void)uc; }
 bool goro__san_inside(void *pc) { (void)pc; return false; }
 void goro__san_leave(struct m *m, struct g *from, struct g *to) { (void)m; (void)from; (void)to; }
+void goro__cxx_leave(struct m *m, struct g *g) { (void)m; (void)g; }
 
 /* ---- scenarios ------------------------------------------------------------------------------------------ */
 
@@ -145,6 +146,8 @@ static _Noreturn void leaves(struct m *m)
 	model_exit();
 }
 
+static struct cxx_globals no_exceptions;
+
 static void reset(void)
 {
 	memset(ms, 0, sizeof(ms));
@@ -166,6 +169,8 @@ static void reset(void)
 	ms[0].futex = 1; /* it was given this P */
 	ms[1].in_runtime = 1;
 	ms[2].in_runtime = 1; /* sysmon has none in truth */
+	for (int i = 0; i < MODEL_THREADS; i++)
+		ms[i].cxx = &no_exceptions;
 	sched->spare = &ms[1];
 	sched->nspare = 1;
 }
