@@ -2,8 +2,8 @@
 /*
  * bench_preempt: what preemption costs and what it gives. Rows, each with its own figure behind the usual three:
  *
- *	PreemptOverhead	one goroutine that computes more than there are processors: percent of their CPU time that goes to stopping them,
- *			against the same loop with one a processor, by turns
+ *	PreemptOverhead	two goroutines that compute on one processor: percent of the time that is lost to stopping them, against one that is alone. By turns in
+ *			stretches of a tenth of a second; see lost()
  *	PreemptReaders	a goroutine that computes beside four that block in read(2) on pipes, each written every 37 ms: lost-percent of the CPU
  *			time that the loop gets alone
  *	PreemptShare	four that compute beside one that answers a plain thread as fast as it asks: hogs-percent and others-percent of one processor
@@ -40,6 +40,61 @@ static unsigned long all_turns(void)
 	return sum;
 }
 
+/*
+ * What a loop loses. It looks at the clock all the time, and so do those that take turns with it on its processor: a gap between two looks, whoever they
+ * are of, is time that nobody computed: the signal, the switch of threads, the observer if it has the same CPU, the kernel's tick. Gaps longer
+ * than GAP_MOST are the host's or other processes' and count for nothing: a whole run compared with another drowns in those.
+ */
+#define GAP_LEAST 1000
+#define GAP_MOST 300000
+#define STRETCH 100 /* milliseconds */
+#define STRETCHES_MAX 10000
+
+static struct {
+	int64_t last; /* look, of anybody */
+	int64_t lost;
+} loop;
+
+static void looking_hog(int64_t end, struct goro_waitgroup *wg)
+{
+	unsigned long x = 1;
+	int64_t now;
+
+	do {
+		for (int i = 0; i < 20; i++) {
+			x = x * 6364136223846793005u + 1442695040888963407u;
+			__asm__ volatile("" : "+r"(x));
+		}
+		now = bench_clock(CLOCK_MONOTONIC);
+		if (now - loop.last > GAP_LEAST && now - loop.last < GAP_MOST)
+			loop.lost += now - loop.last;
+		loop.last = now;
+	} while (now < end);
+	goro_waitgroup_done(wg);
+}
+
+/* Percent of a stretch that n of them lose. */
+static double lost(int n)
+{
+	struct goro_waitgroup wg = GORO_WAITGROUP_INIT;
+	int64_t begin = bench_clock(CLOCK_MONOTONIC), end = begin + STRETCH * GORO_MILLISECOND;
+
+	loop.lost = 0;
+	loop.last = INT64_MAX; /* the way to the first look is not counted */
+	goro_waitgroup_add(&wg, n);
+	for (int i = 0; i < n; i++)
+		bench_check(go(looking_hog, end, &wg) == 0, "spawn");
+	goro_waitgroup_wait(&wg, GORO_FOREVER);
+	return 100.0 * (double)loop.lost / (double)(end - begin);
+}
+
+static int by_percent(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
 /* n hogs for ns nanoseconds: turns per nanosecond of CPU time. */
 static double rate(int n, int64_t ns)
 {
@@ -57,16 +112,25 @@ static double rate(int n, int64_t ns)
 
 static void overhead(long ms)
 {
-	double alone = 0, shared = 0;
+	static double alone[STRETCHES_MAX], shared[STRETCHES_MAX];
+	long pairs = ms / STRETCH / 2 > 0 ? ms / STRETCH / 2 : 1;
+	struct goro_stats before = GORO_STATS_INIT, after = GORO_STATS_INIT;
 	struct bench_span s = bench_start();
-	char extra[64];
-	int rounds = 10;
+	char extra[128];
 
-	for (int i = 0; i < rounds; i++) {
-		alone += rate(bench.procs, ms * 1000000 / rounds / 2);
-		shared += rate(bench.procs + 1, ms * 1000000 / rounds / 2);
+	pairs = pairs < STRETCHES_MAX ? pairs : STRETCHES_MAX;
+	goro_maxprocs(1);
+	goro_get_stats(&before);
+	for (long i = 0; i < pairs; i++) {
+		alone[i] = lost(1);
+		shared[i] = lost(2);
 	}
-	snprintf(extra, sizeof extra, "%.3f percent", 100 * (1 - shared / alone));
+	goro_get_stats(&after);
+	goro_maxprocs(bench.procs);
+	qsort(alone, (size_t)pairs, sizeof alone[0], by_percent);
+	qsort(shared, (size_t)pairs, sizeof shared[0], by_percent);
+	snprintf(extra, sizeof extra, "%.3f percent\t%.3f alone-percent\t%.1f preemptions/s", shared[pairs / 2] - alone[pairs / 2], alone[pairs / 2],
+		 (double)(after.preemptions - before.preemptions) * 1000 / (double)(pairs * STRETCH));
 	bench_row("PreemptOverhead", ms, bench_stop(s), extra);
 }
 

@@ -6,6 +6,7 @@ goro_benchmarks =
 goro_benchmarks += %D%/bench_chan
 goro_benchmarks += %D%/bench_defer
 goro_benchmarks += %D%/bench_echo
+goro_benchmarks += %D%/bench_latency
 goro_benchmarks += %D%/bench_memory
 goro_benchmarks += %D%/bench_mutex
 goro_benchmarks += %D%/bench_pingpong

@@ -41,6 +41,8 @@ MICRO = {
     "PreemptShare": ("bench_preempt", "preempt_share"),
     "PreemptLatency": ("bench_preempt", "preempt_latency"),
     "PreemptIdle": ("bench_preempt", "preempt_idle"),
+    "ReadyLatency": ("bench_latency", "ready_latency"),
+    "ReadyLatencyQuiet": ("bench_latency", "ready_latency_quiet"),
 }
 
 # Row -> loadrun's options.

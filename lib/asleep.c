@@ -25,7 +25,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -33,10 +32,12 @@
 #include "attr.h"
 #include "clock.h"
 #include "futex.h"
+#include "helper.h"
 #include "sys.h"
 
 #define PATIENCE_NS 300000
 #define LIST_PATIENCE_NS 100000000
+#define STACK ((size_t)128 << 10)
 #ifndef SYS_close_range
 # define SYS_close_range 436
 #endif
@@ -239,20 +240,12 @@ int goro__threads_unknown(bool (*known)(int tid))
 
 int goro__asleep_start(void)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
 	int r;
 
 	memset(&ask, 0, sizeof(ask));
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 128 << 10);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&ask.thread, &attr, answer_questions, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
+	r = goro__helper_start(&ask.thread, STACK, answer_questions);
 	ask.running = r == 0;
-	return -r;
+	return r;
 }
 
 void goro__asleep_stop(void)

@@ -8,9 +8,7 @@
  */
 #include "context.h"
 
-#include <errno.h>
 #include <stddef.h>
-#include <unistd.h>
 
 #include "m.h"
 #include "p.h"
@@ -255,7 +253,7 @@ long goro__san_close(int fd)
 {
 	if (!(goro__san & SAN_TSAN))
 		return sys_close(fd);
-	return close(fd) == 0 ? 0 : -errno; /* errno: right behind the call, nothing switches in between */
+	return goro__sys_close_noticed(fd);
 }
 
 void __sanitizer_report_error_summary(const char *summary) WEAK;

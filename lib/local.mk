@@ -76,6 +76,7 @@ goro_sources += %D%/clock.c %D%/clock.h
 goro_sources += %D%/bias.c %D%/bias.h
 goro_sources += %D%/print.c %D%/print.h
 goro_sources += %D%/cpu.c %D%/cpu.h
+goro_sources += %D%/helper.c %D%/helper.h
 goro_sources += %D%/asleep.c %D%/asleep.h
 goro_sources += %D%/restart.c %D%/restart.h
 goro_sources += %D%/guard.c %D%/guard.h

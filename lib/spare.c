@@ -6,7 +6,7 @@
  * about to block, is blocked, or is stopped, names an heir first: a spare M, or, if there is none, the M of a goroutine that was
  * preempted. Without an heir the P stays where it is and the attempt is repeated later: nothing here waits.
  *
- * Making a thread takes locks of the C library and of malloc, which a stopped thread may hold. So no M that holds a P makes one (but goro_maxprocs(), if nobody can take its P), and no signal handler;
+ * Making a thread takes locks of the C library and of malloc, which a stopped thread may hold. So no M that holds a P makes one, and no signal handler;
  * a thread of its own does it ahead of time, and keeps `reserve` of them in store. If it blocks on a lock of a stopped thread, then that
  * thread's goroutine is in line for a P like all others (preempt.c), and will release it.
  *
@@ -21,16 +21,17 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 
 #include "asleep.h"
 #include "clock.h"
 #include "futex.h"
+#include "helper.h"
 #include "sched.h"
 #include "sys.h"
 
 #define RESERVE_MIN 2u
 #define RESERVE_MAX 8u
+#define MAKER_STACK ((size_t)256 << 10)
 #define RETRY_NS 10000000 /* when no thread could be made */
 
 static struct {
@@ -195,21 +196,13 @@ static void *make_spares(void *arg)
 
 int goro__spares_start(void)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
 	int r;
 
 	maker.stop = 0;
 	maker.reserve = RESERVE_MIN;
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 256 << 10);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&maker.thread, &attr, make_spares, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
+	r = goro__helper_start(&maker.thread, MAKER_STACK, make_spares);
 	maker.running = r == 0;
-	return -r;
+	return r;
 }
 
 void goro__spares_stop(void)

@@ -44,6 +44,7 @@
 
 #include "guard.h"
 #include "lock.h"
+#include "mem.h"
 #include "sys.h"
 
 #define KIB ((size_t)1 << 10)
@@ -59,6 +60,7 @@
 #define BATCH 128		/* most slots to carve at once: a caller may hold a channel's lock meanwhile */
 #define BATCH_BYTES (32 * MIB)	/* and most address space: a page table page for each 2 MiB */
 #define REFILL (STK_MAG_CAP / 2)
+#define STK_WORDS (sizeof(struct stk) / sizeof(mem_word))
 #define CACHE_KEEP 8		/* stays in a cache that is trimmed */
 #define POOL_WARM 64		/* stays warm, that is keeps its top page, in a pool that is trimmed */
 #define TRIM_BATCH 128		/* stacks that one goro__stack_trim() drops */
@@ -274,7 +276,7 @@ static int grow(struct pool *p, unsigned cls)
 	old = p->v;
 	old_bytes = p->cap * sizeof(struct stk);
 	if (old)
-		memcpy((void *)v, old, p->n * sizeof(struct stk));
+		goro__mem_move_words((void *)v, old, p->n * STK_WORDS);
 	p->v = (struct stk *)v;
 	store_rlx(&p->cap, (uint32_t)(bytes / sizeof(struct stk)));
 	p->slots = slots;
@@ -348,7 +350,7 @@ static bool refill(struct stkmag *m, struct pool *p)
 	if (k == 0)
 		return false;
 	p->n -= k;
-	memcpy(&m->v[m->n], &p->v[p->n], k * sizeof(struct stk));
+	goro__mem_move_words(&m->v[m->n], &p->v[p->n], k * STK_WORDS);
 	m->n = (uint16_t)(m->n + k);
 	if (p->cold > p->n)
 		p->cold = p->n;
@@ -399,11 +401,11 @@ static void spill(struct stkmag *m, unsigned cls, unsigned k)
 	struct pool *p = &stacks.pool[cls];
 
 	goro__lock(&p->lock);
-	memcpy(&p->v[p->n], m->v, k * sizeof(struct stk));
+	goro__mem_move_words(&p->v[p->n], m->v, k * STK_WORDS);
 	p->n += k;
 	goro__unlock(&p->lock);
 	m->n = (uint16_t)(m->n - k);
-	memmove(m->v, m->v + k, m->n * sizeof(struct stk));
+	goro__mem_move_words(m->v, m->v + k, m->n * STK_WORDS);
 }
 
 void goro__stack_put_slow(struct stkcache *c, struct stk s)

@@ -93,6 +93,9 @@ static inline long sys_close(int fd)
 {
 	return SYS1(SYS_close, fd);
 }
+/* The C library's close(), for what a sanitizer of the program's must notice. */
+long goro__sys_close_noticed(int fd);
+
 static inline int sys_gettid(void)
 {
 	return (int)SYS0(SYS_gettid);

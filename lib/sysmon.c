@@ -29,13 +29,13 @@
 #include <goro/debug.h>
 #include <goro/time.h>
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "asleep.h"
 #include "clock.h"
 #include "futex.h"
+#include "helper.h"
 #include "netpoll.h"
 #include "print.h"
 #include "report.h"
@@ -44,6 +44,7 @@
 #include "stack.h"
 #include "sys.h"
 
+#define STACK ((size_t)256 << 10)
 #define HOG (GORO_MILLISECOND / 2)
 #define FAST (GORO_MILLISECOND)
 #define SLOW (10 * GORO_MILLISECOND)
@@ -352,23 +353,15 @@ static void *main_loop(void *arg)
 
 int goro__sysmon_start(void)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
 	int r;
 
 	mon.stop = mon.dump = 0;
 	store_rlx(&goro__sysmon_asleep, 0);
 	for (uint32_t i = 0; i < P_MAX; i++)
 		mon.seen[i].since = 0;
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 256 << 10);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&mon.thread, &attr, main_loop, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
+	r = goro__helper_start(&mon.thread, STACK, main_loop);
 	mon.running = r == 0;
-	return -r;
+	return r;
 }
 
 void goro__sysmon_stop(void)

@@ -35,9 +35,13 @@
 
 #include "p.h"
 #include "m.h"
+#include "mem.h"
 #include "sys.h"
 
 #define FIRST_CAP 256u
+#define SLOT_WORDS (sizeof(struct timer_slot) / sizeof(mem_word))
+#define REF_WORDS (sizeof(struct timer_ref) / sizeof(mem_word))
+_Static_assert(sizeof(struct timer_slot) % sizeof(mem_word) == 0 && sizeof(struct timer_ref) % sizeof(mem_word) == 0, "moved by words");
 
 uint32_t goro__timers_run_no;
 
@@ -73,8 +77,8 @@ static int grow(struct timers *ts)
 		return -ENOMEM;
 	table = (struct timer_ref *)((struct timer_slot *)r + cap);
 	if (ts->heap) {
-		memcpy((void *)r, ts->heap, ts->n * sizeof(ts->heap[0]));
-		memcpy(table, ts->table, ((size_t)ts->used + 1) * sizeof(table[0]));
+		goro__mem_move_words((void *)r, ts->heap, ts->n * SLOT_WORDS);
+		goro__mem_move_words(table, ts->table, ((size_t)ts->used + 1) * REF_WORDS);
 		sys_munmap(ts->heap, bytes_for(ts->cap));
 	}
 	ts->heap = (struct timer_slot *)r;

@@ -18,6 +18,7 @@ t_stress =
 # What runs once and not on both backends, beside all of tests/unit and tests/model.
 t_once =
 t_once += %D%/httpd/check_http %D%/httpd/fuzz_http
+t_once += %D%/preempt/check_report
 
 # ----------------------------------------------------------------------------------------------------
 # unit: white-box, one per file of lib
@@ -239,6 +240,9 @@ t_programs += %D%/preempt/check_libc
 %C%_preempt_check_libc_LDADD = $(T_PRE)
 t_programs += %D%/preempt/check_many
 %C%_preempt_check_many_LDADD = $(T_PRE)
+t_programs += %D%/preempt/check_report
+%C%_preempt_check_report_LDADD = $(T_PRE)
+%C%_preempt_check_report_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 t_programs += %D%/preempt/check_retake
 %C%_preempt_check_retake_LDADD = $(T_PRE)
 t_programs += %D%/preempt/check_shutdown
@@ -367,6 +371,7 @@ t_scripts += %D%/compile_fail/run.sh
 if GUIDE
 t_scripts += %D%/guide/run.sh
 endif
+t_scripts += %D%/preempt/gdb_attach.sh
 t_scripts += $(t_scripts_httpd)
 
 # ----------------------------------------------------------------------------------------------------
@@ -381,7 +386,8 @@ check_LTLIBRARIES += %D%/preempt/libpre.la
 %C%_preempt_libpre_la_SOURCES = %D%/preempt/pre.c %D%/preempt/pre.h
 check_LTLIBRARIES += %D%/model/libmodel.la
 %C%_model_libmodel_la_SOURCES = %D%/model/model.c %D%/model/model.h %D%/model/doors.h
-check_PROGRAMS += $(t_programs) $(t_models) $(t_stress) %D%/have_uring %D%/features
+check_PROGRAMS += $(t_programs) $(t_models) $(t_stress) %D%/have_uring %D%/features %D%/preempt/attached %D%/stress/soak
+%C%_stress_soak_LDADD = %D%/api/libapi.la %D%/libt.la lib/libgoro.la $(CHECK_LIBS) $(JEMALLOC_LIBS)
 %C%_features_LDADD = lib/libgoro-internal.la $(JEMALLOC_LIBS)
 TESTS += $(t_programs) $(t_models) $(t_stress)
 else

@@ -101,8 +101,8 @@ uint64_t yielding_in_catch(uint64_t seed)
 			throw mine(seed);
 		} catch (const mine &e) {
 			goro_yield();
-			if (n % 50 == 0)
-				pre_burn(3 * GORO_MILLISECOND); /* it is stopped here as well */
+			if (n % 50 == 0 || n == 1)
+				pre_burn(3 * pre_slice()); /* it is stopped here as well */
 			t_check(e.who == seed);
 			t_check_int(std::uncaught_exceptions(), ==, 0);
 			try {

@@ -14,6 +14,8 @@
 #include "t.h"
 
 #define CAP 64
+#define BURN_SLICES 4 /* that one of them computes for */
+#define SLICE 500u
 #define SPARE 40 /* threads beside those that are stopped: workers, spares, observer, watchdog */
 
 struct count {
@@ -34,14 +36,15 @@ static void look(struct count *c)
 static void burn(struct count *c)
 {
 	pre_add(&c->begun, 1);
-	pre_burn(2 * GORO_MILLISECOND);
+	pre_burn(BURN_SLICES * pre_slice());
 	pre_add(&c->done, 1);
 }
 
 static int many_main(void *arg)
 {
 	struct count *c = arg;
-	int n = (int)t_scaled(2000);
+	/* Where slices are longer, they are fewer. */
+	int n = 3 + (int)(t_scaled(2000) * SLICE * GORO_MICROSECOND / pre_slice());
 
 	for (int i = 0; i < n; i++)
 		t_check_int(GORO_GO(burn, c), ==, 0);
@@ -60,7 +63,7 @@ START_TEST(two_thousand_that_compute_end_with_few_threads)
 	struct goro_config cfg;
 	unsigned procs = 1 + (unsigned)_i;
 
-	pre_config(&cfg, procs, 500);
+	pre_config(&cfg, procs, SLICE);
 	cfg.max_stopped = CAP;
 	t_check_int(goro_run(&cfg, many_main, &c), ==, 0);
 	t_check_int(c.most_stopped, <=, CAP + procs);
@@ -121,7 +124,7 @@ START_TEST(at_the_cap_nobody_new_starts_and_the_others_go_on)
 	struct count c = { 0 };
 	struct goro_config cfg;
 
-	pre_config(&cfg, 1 + (unsigned)_i, 500);
+	pre_config(&cfg, 1 + (unsigned)_i, SLICE);
 	cfg.max_stopped = 8;
 	t_check_int(goro_run(&cfg, cap_main, &c), ==, 0);
 	t_check_int(c.most_stopped, <=, 8 + 1 + _i);
@@ -144,7 +147,7 @@ START_TEST(the_smallest_cap_is_enough)
 	struct count c = { 0 };
 	struct goro_config cfg;
 
-	pre_config(&cfg, 1 + (unsigned)_i, 500);
+	pre_config(&cfg, 1 + (unsigned)_i, SLICE);
 	cfg.max_stopped = 1;
 	t_check_int(goro_run(&cfg, least_main, &c), ==, 0);
 }

@@ -265,10 +265,7 @@ static void *spray(void *arg)
 
 static void compute(uint64_t seed, struct goro_waitgroup *wg)
 {
-	int64_t end = pre_now() + pre_patient(5 * GORO_SECOND);
-
-	/* As often as planned, and then until it was worth it: where all is slow, few are planned. */
-	for (long n = t_scaled(30); n > 0 || (pre_stats().preemptions == 0 && pre_now() < end); n--) {
+	for (long n = t_scaled(30); n > 0 || pre_unseen(); n--) {
 		uint64_t x = seed, y = seed;
 		void *p = malloc(1 + (size_t)(n & 63));
 

@@ -115,7 +115,8 @@ static int busy_main(void *arg)
 	goro_waitgroup_add(&wg, 4);
 	for (int i = 0; i < 4; i++)
 		t_check_int(GORO_GO(allocate, &stop, &wg), ==, 0);
-	live(&l, (int)t_scaled(60));
+	for (long n = t_scaled(60); n > 0 || pre_unseen(); n--)
+		live(&l, 1);
 	t_check_int(pre_stats().preemptions, >, 0);
 	pre_set(&stop, 1);
 	pre_set(&one_lock.busy_loops, 0);

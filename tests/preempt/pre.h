@@ -14,6 +14,7 @@
 
 #include <goro.h>
 #include <goro/preempt.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -35,8 +36,17 @@ void pre_config(struct goro_config *cfg, unsigned procs, unsigned slice_us);
 /* goro_run() with that; the test fails unless fn returns 0. */
 void pre_run(unsigned procs, unsigned slice_us, goro_main_fn fn, void *arg);
 
+/* The slice that pre_config() has made of it, in nanoseconds: where a test computes for some slices. Valid from pre_config() and pre_agree() on. */
+int64_t pre_slice(void);
+
 /* The figures of this moment. */
 struct goro_stats pre_stats(void);
+
+/*
+ * No goroutine has been preempted in this run yet, and it began less than ten seconds ago. However short a run is made (GORO_TEST_DIVISOR), what it is to show
+ * must have happened: so loops go on until then, "n > 0 || pre_unseen()". If each of those that compete does so, none is left alone before.
+ */
+bool pre_unseen(void);
 
 /* Spins without any call until *flag is not zero. */
 void pre_spin_until(const int *flag);
@@ -75,7 +85,8 @@ void pre_counter(const int *stop, long *rounds);
 
 /*
  * Work of tens of milliseconds whose result depends on seed alone. pre_agree() does it on n plain threads at once with seeds 0 to n - 1, then in n goroutines on one
- * processor, and on two, with shortest slices; the results must be the same, and goroutines must have been preempted in it.
+ * processor, and on two, or on the numbers of them in GORO_TEST_PROCS ("1 2 8"; then more than n), with shortest slices; the results must be the same, and goroutines must have been preempted in it. Where work is cut short, goroutines do it
+ * as often as that takes (pre_unseen()); work that parks must compute for more than a slice between two calls now and then.
  */
 typedef uint64_t (*pre_job)(uint64_t seed);
 void pre_agree(pre_job job, int n);

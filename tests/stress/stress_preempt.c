@@ -362,7 +362,7 @@ static int play_main(void *arg)
 
 	start_actors(p);
 	/* A short play may not be long enough for a round of each; who has none for STARVED fails. */
-	while (goro_now() < p->end || !all_had_a_round(p)) {
+	while (goro_now() < p->end || !all_had_a_round(p) || pre_unseen() || (pre_stats().retakes == 0 && goro_now() < p->end + 10 * GORO_SECOND)) {
 		t_check_int(goro_sleep(10 * GORO_MILLISECOND), ==, 0);
 		nobody_starves(p);
 	}

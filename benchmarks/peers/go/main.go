@@ -50,6 +50,8 @@ var subjects = []subject{
 	{"skynet", 1_000_000, skynetRow},
 	{"sieve", 2000, sieveRow},
 	{"preempt_latency", 2000, latencyRow},
+	{"ready_latency", 2000, func(n int) { readyRow("ReadyLatency", n, 4) }},
+	{"ready_latency_quiet", 2000, func(n int) { readyRow("ReadyLatencyQuiet", n, 0) }},
 	{"echo", 0, func(int) { serveEcho() }},
 	{"http", 0, func(int) { serveHTTP() }},
 }

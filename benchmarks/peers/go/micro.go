@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -233,6 +234,78 @@ func latencyRow(n int) {
 	sort.Slice(late, func(a, b int) bool { return late[a] < late[b] })
 	us := func(at int) float64 { return float64(late[at]) / 1e3 }
 	row("PreemptLatency", n, m, fmt.Sprintf("%.1f p50-us\t%.1f p99-us\t%.1f p999-us\t%.1f max-us", us(n/2), us(n*99/100), us(n*999/1000), us(n-1)))
+}
+
+const (
+	readyWorkers = 16
+	readyWork    = 20 * time.Microsecond
+)
+
+// readyRow measures from the wake-up of a goroutine to its first instruction: one wakes sixteen, which compute for 20 us each, beside hogs.
+func readyRow(name string, rounds, hogs int) {
+	took := make([]time.Duration, rounds*readyWorkers)
+	var at atomic.Int64
+	stop := new(atomic.Bool)
+	var wg sync.WaitGroup
+	var wake [readyWorkers]chan time.Time
+	for i := range wake {
+		c := make(chan time.Time, 1)
+		wake[i] = c
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for sent := range c {
+				now := time.Now()
+				took[at.Add(1)-1] = now.Sub(sent)
+				for time.Since(now) < readyWork {
+				}
+			}
+		}()
+	}
+	for i := 0; i < hogs; i++ {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for !stop.Load() {
+			}
+		}()
+	}
+	rng := uint32(1)
+	m := measure(func() {
+		for r := 0; r < rounds; r++ {
+			rng = rng*1664525 + 1013904223
+			time.Sleep(500*time.Microsecond + time.Duration(rng%1000000))
+			for _, c := range wake {
+				c <- time.Now()
+			}
+		}
+		for _, c := range wake {
+			close(c)
+		}
+		stop.Store(true)
+		wg.Wait()
+	})
+	check(int(at.Load()) == len(took), "a wake-up is missing")
+	sort.Slice(took, func(a, b int) bool { return took[a] < took[b] })
+	n := len(took)
+	us := func(at int) float64 { return float64(took[at]) / 1e3 }
+	row(name, n, m, fmt.Sprintf("%.1f p50-us\t%.1f p99-us\t%.1f p999-us\t%.1f max-us", us(n/2), us(n*99/100), us(n*999/1000), us(n-1)))
+	histogram(name, took)
+}
+
+// histogram prints sorted durations by powers of two of a microsecond.
+func histogram(name string, sorted []time.Duration) {
+	i := 0
+	for b := time.Microsecond; i < len(sorted); b *= 2 {
+		first := i
+		for i < len(sorted) && sorted[i] < b {
+			i++
+		}
+		percent := 100 * float64(i-first) / float64(len(sorted))
+		if i > first {
+			fmt.Printf("# %s %8d us %8d %7.3f %% %s\n", name, b.Microseconds(), i-first, percent, strings.Repeat("*", int(percent/2+0.5)))
+		}
+	}
 }
 
 //go:noinline
