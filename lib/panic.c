@@ -22,7 +22,7 @@
  *
  * Who may recover. Only the function that the panic has called, not one that it calls. goro_recover_at() gets the frame of whoever asks, and
  * looks at its return address: it must be the one in goro__deferred(). A function that was called by a jump at the end of the deferred one (a
- * tail call) has that, too, so the function that asks must also be the deferred one: unwind.c finds out where it begins. A
+ * tail call) has that, too, so the function that asks must also be the deferred one: tables.c finds out where it begins. A
  * function that is inlined into another asks with the frame of that one; goro_recover_at() is declared to return twice, because no compiler
  * inlines a function that contains such a call.
  *
@@ -50,6 +50,7 @@
 #include "mem.h"
 #include "print.h"
 #include "sched.h"
+#include "tables.h"
 
 #define TEXT_MAX 512
 

@@ -51,11 +51,10 @@ bool goro__onstack_above(struct g *g, struct goro_deferred *d); /* is there one 
 /* spawn.c: the goroutine ends, on whichever frame of its own stack; in user context */
 _Noreturn void goro__g_exit(struct g *g);
 
-/* unwind.c */
-uintptr_t goro__function_of(const void *pc, bool *ret_whole); /* its first byte, 0 if not known; not whole: a part that the compiler has put elsewhere */
 /*
- * In a program with the C++ library: runs the destructors of the frames down to that of the function that deferred d, or of all, and then goes on by
- * goro__panic_go(). Returns if it cannot.
+ * unwind.c. In a program with the C++ library: runs the destructors of the frames down to that of the function that deferred d, or of all, and then goes on by
+ * goro__panic_go(). Returns if there are none, or if
+ * it cannot.
  */
 void goro__unwind_cxx(struct g *g, struct goro_deferred *d);
 
