@@ -188,27 +188,28 @@ _Noreturn void goro__panic_go(struct g *g, struct goro_deferred *d)
 }
 
 /* The frames down to that of d, or all of them, are over. */
-static _Noreturn void leave_frames(struct g *g, struct goro_deferred *d)
+static _Noreturn void leave_frames(struct g *g, struct goro_deferred *d, const struct place *from)
 {
 	if (goro__san & SAN_CXX)
-		goro__unwind_cxx(g, d);
+		goro__unwind_cxx(g, d, from);
 	goro__panic_go(g, d);
 }
 
 /* The deferred call d has recovered from the newest panic. */
 static _Noreturn void recovered(struct g *g, struct goro_deferred *d)
 {
-	struct panic *p;
+	struct panic *newest = g->run.panics, *p;
 
-	for (p = g->run.panics; p != d->panics; p = p->link)
+	for (p = newest; p != d->panics; p = p->link)
 		if (p->goexit) {
 			g->run.panics = p; /* I3 */
+			p->from = newest->from;
 			run(g, p);
 		}
 	g->run.panics = p; /* I2 */
 	if (g->nopreempt != NOPREEMPT_EVER)
 		g->nopreempt = (uint8_t)d->nopreempt;
-	leave_frames(g, d);
+	leave_frames(g, d, &newest->from);
 }
 
 static _Noreturn void run(struct g *g, struct panic *p)
@@ -226,7 +227,7 @@ static _Noreturn void run(struct g *g, struct panic *p)
 	}
 	p->running = NULL;
 	if (p->goexit)
-		leave_frames(g, NULL);
+		leave_frames(g, NULL, &p->from);
 	goro__die(print_all, p);
 }
 
@@ -259,7 +260,7 @@ static const char *text(char *buf, const char *fmt, va_list ap)
 
 void goro_panic(const char *fmt, ...)
 {
-	struct panic p = { .recovered = false };
+	struct panic p = { .from = CALLED_AT() };
 	char buf[TEXT_MAX];
 	va_list ap;
 
@@ -271,7 +272,7 @@ void goro_panic(const char *fmt, ...)
 
 void (goro_panic_with)(void *value, const char *fmt, ...)
 {
-	struct panic p = { .recovered = false };
+	struct panic p = { .from = CALLED_AT() };
 	char buf[TEXT_MAX];
 	va_list ap;
 
@@ -284,7 +285,7 @@ void (goro_panic_with)(void *value, const char *fmt, ...)
 
 void goro__panic(const char *msg)
 {
-	struct panic p = { .recovered = false };
+	struct panic p = { .from = CALLED_AT() };
 
 	p.info.text = msg;
 	p.info.flags = GORO_PANIC_RUNTIME;
@@ -302,7 +303,7 @@ static const char *fault_text(const struct fault *f)
 
 void goro__fault_panic(struct fault *f)
 {
-	struct panic p = { .recovered = false };
+	struct panic p = { .from = CALLED_AT() };
 
 	p.info.text = fault_text(f);
 	p.info.flags = GORO_PANIC_RUNTIME;
@@ -315,7 +316,7 @@ void goro__fault_panic(struct fault *f)
 
 void goro_exit(void)
 {
-	struct panic p = { .goexit = true };
+	struct panic p = { .from = CALLED_AT(), .goexit = true };
 	struct m *m = goro__tls_m();
 
 	if (!m || m->foreign || !m->curg)
@@ -330,14 +331,14 @@ void goro_exit(void)
 static bool is_deferred(const struct panic *p, const void *frame, const void *pc)
 {
 	uintptr_t fn = (uintptr_t)p->running->fn, at;
-	bool whole;
+	bool whole, any;
 
 	if (arch_frame_return(frame) != (const void *)goro__deferred_ret)
 		return false;
-	if (goro__function_of((void *)fn, &whole) != fn)
-		return true; /* no tables, or the address is not that of the function but of a stub */
 	at = goro__function_of(pc, &whole);
-	return at == fn || at == 0 || !whole;
+	if (likely(at == fn) || at == 0 || !whole)
+		return true;
+	return goro__function_of((void *)fn, &any) != fn; /* no tables, or the address is not that of the function but of a stub */
 }
 
 const struct goro_panicked *goro_recover_at(const void *frame)

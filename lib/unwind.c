@@ -8,7 +8,8 @@
  * without the C++ library have nothing to destruct, and do not get here.
  *
  * That unwinder takes 150 ns and more a frame, and nearly all panics leave frames only that have nothing to destruct: functions in C, and those of C++
- * without a destructor to run. So we look at the frames first (all_plain()), by what tables.c knows of them. Only if there is one that may have
+ * without a destructor to run. So we look at the frames first (all_plain()), by what tables.c knows of them, from where the panic was called. (Our own are
+ * above that, and those of deferred calls are gone; but see I3 in panic.c: what runs then lies on top of the newest panic, and its frames go, too.) Only if there is one that may have
  * something to do, or that is not understood, the unwinder runs over all of them.
  *
  * The frame that goes on is the one whose stack pointer after its call is not below what it was when it deferred. It may be a little lower, as
@@ -68,13 +69,12 @@ static NOINLINE bool same_function(const struct target *t, uintptr_t pc)
 }
 
 /*
- * Has every frame between the caller and the one that goes on nothing to destruct? Takes nothing for granted: false if there is one that
+ * Has every frame between that place and the one that goes on nothing to destruct? Takes nothing for granted: false if there is one that
  * is not understood. Reads return addresses and saved registers only.
  */
-static NOINLINE NO_SANITIZE bool all_plain(const struct target *t)
+static NO_SANITIZE bool all_plain(const struct target *t, const struct place *from)
 {
-	const uintptr_t *here = __builtin_frame_address(0);
-	uintptr_t sp = (uintptr_t)__builtin_dwarf_cfa(), fp = here[0], pc = (uintptr_t)arch_strip(here[1]), end;
+	uintptr_t pc = (uintptr_t)arch_strip(from->pc), sp = from->sp, fp = from->fp, end;
 
 	for (;; sp = end) {
 		uint32_t l;
@@ -205,14 +205,14 @@ static void swallowed(_Unwind_Reason_Code reason, struct _Unwind_Exception *exc)
 	goro__throw("a C++ \"catch (...)\" has kept what leaves the frames of a panic; it must throw again");
 }
 
-void goro__unwind_cxx(struct g *g, struct goro_deferred *d)
+void goro__unwind_cxx(struct g *g, struct goro_deferred *d, const struct place *from)
 {
 	struct target t = target_of(g, d);
 	struct unwinding *u;
 
 	if (!_Unwind_ForcedUnwind || !_Unwind_GetCFA || !_Unwind_GetIPInfo || !_Unwind_GetLanguageSpecificData || !_Unwind_GetRegionStart)
 		return;
-	if (all_plain(&t))
+	if (all_plain(&t, from))
 		return;
 	u = goro__mem_alloc(sizeof(*u));
 	if (!u)
