@@ -4,6 +4,7 @@
 
 goro_benchmarks =
 goro_benchmarks += %D%/bench_chan
+goro_benchmarks += %D%/bench_context
 goro_benchmarks += %D%/bench_defer
 goro_benchmarks += %D%/bench_echo
 goro_benchmarks += %D%/bench_latency
@@ -12,10 +13,13 @@ goro_benchmarks += %D%/bench_mutex
 goro_benchmarks += %D%/bench_pingpong
 goro_benchmarks += %D%/bench_preempt
 goro_benchmarks += %D%/bench_sieve
+goro_benchmarks += %D%/bench_select
 goro_benchmarks += %D%/bench_skynet
 goro_benchmarks += %D%/bench_sleep
 goro_benchmarks += %D%/bench_spawn
 goro_benchmarks += %D%/bench_switch
+goro_benchmarks += %D%/bench_sync
+goro_benchmarks += %D%/bench_timer
 goro_benchmarks += %D%/bench_yield
 
 # White-box: the context switch is not public.

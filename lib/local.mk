@@ -107,6 +107,7 @@ goro_sources += %D%/leave.c %D%/leave.h
 goro_sources += %D%/bound.c
 goro_sources += %D%/report.h
 goro_sources += %D%/panic.c %D%/panic.h
+goro_sources += %D%/tables.c %D%/tables.h
 goro_sources += %D%/unwind.c
 goro_sources += %D%/uncaught.c
 goro_sources += %D%/fault.c

@@ -22,7 +22,7 @@
  *
  * Who may recover. Only the function that the panic has called, not one that it calls. goro_recover_at() gets the frame of whoever asks, and
  * looks at its return address: it must be the one in goro__deferred(). A function that was called by a jump at the end of the deferred one (a
- * tail call) has that, too, so the function that asks must also be the deferred one: unwind.c finds out where it begins. A
+ * tail call) has that, too, so the function that asks must also be the deferred one: tables.c finds out where it begins. A
  * function that is inlined into another asks with the frame of that one; goro_recover_at() is declared to return twice, because no compiler
  * inlines a function that contains such a call.
  *
@@ -56,6 +56,7 @@
 #include "mem.h"
 #include "print.h"
 #include "sched.h"
+#include "tables.h"
 
 #define TEXT_MAX 512
 #define SETTLE_TURNS 1000 /* Go's number */
@@ -201,21 +202,22 @@ _Noreturn void goro__panic_go(struct g *g, struct goro_deferred *d)
 }
 
 /* The frames down to that of d, or all of them, are over. */
-static _Noreturn void leave_frames(struct g *g, struct goro_deferred *d)
+static _Noreturn void leave_frames(struct g *g, struct goro_deferred *d, const struct place *from)
 {
 	if (goro__cxx_is_there())
-		goro__unwind_cxx(g, d);
+		goro__unwind_cxx(g, d, from);
 	goro__panic_go(g, d);
 }
 
 /* The deferred call d has recovered from the newest panic. */
 static _Noreturn void recovered(struct g *g, struct goro_deferred *d)
 {
-	struct panic *p;
+	struct panic *newest = g->run.panics, *p;
 
 	for (p = g->run.panics; p != d->panics; p = p->link) {
 		if (p->goexit) {
 			g->run.panics = p; /* I3 */
+			p->from = newest->from;
 			run(g, p);
 		}
 		add_rlx(&panicking, -1u);
@@ -223,7 +225,7 @@ static _Noreturn void recovered(struct g *g, struct goro_deferred *d)
 	g->run.panics = p; /* I2 */
 	if (g->nopreempt != NOPREEMPT_EVER)
 		g->nopreempt = (uint8_t)d->nopreempt;
-	leave_frames(g, d);
+	leave_frames(g, d, &newest->from);
 }
 
 static _Noreturn void run(struct g *g, struct panic *p)
@@ -241,10 +243,10 @@ static _Noreturn void run(struct g *g, struct panic *p)
 	}
 	p->running = NULL;
 	if (p->goexit) {
-		for (p = p->link; p; p = p->link)
-			if (!p->goexit)
+		for (struct panic *lost = p->link; lost; lost = lost->link)
+			if (!lost->goexit)
 				add_rlx(&panicking, -1u);
-		leave_frames(g, NULL);
+		leave_frames(g, NULL, &p->from);
 	}
 	goro__die(print_all, p);
 }
@@ -294,7 +296,7 @@ static const char *text(char *buf, const char *fmt, va_list ap)
 
 void goro_panic(const char *fmt, ...)
 {
-	struct panic p = { .recovered = false };
+	struct panic p = { .from = CALLED_AT() };
 	char buf[TEXT_MAX];
 	va_list ap;
 
@@ -306,7 +308,7 @@ void goro_panic(const char *fmt, ...)
 
 void (goro_panic_with)(void *value, const char *fmt, ...)
 {
-	struct panic p = { .recovered = false };
+	struct panic p = { .from = CALLED_AT() };
 	char buf[TEXT_MAX];
 	va_list ap;
 
@@ -319,7 +321,7 @@ void (goro_panic_with)(void *value, const char *fmt, ...)
 
 void goro__panic(const char *msg)
 {
-	struct panic p = { .recovered = false };
+	struct panic p = { .from = CALLED_AT() };
 
 	p.info.text = msg;
 	p.info.flags = GORO_PANIC_RUNTIME;
@@ -346,7 +348,7 @@ static const char *fault_text(const struct fault *f)
 
 void goro__fault_panic(struct fault *f)
 {
-	struct panic p = { .recovered = false };
+	struct panic p = { .from = CALLED_AT() };
 
 	p.info.text = fault_text(f);
 	p.info.flags = GORO_PANIC_RUNTIME;
@@ -359,7 +361,7 @@ void goro__fault_panic(struct fault *f)
 
 void goro_exit(void)
 {
-	struct panic p = { .goexit = true };
+	struct panic p = { .from = CALLED_AT(), .goexit = true };
 	struct m *m = goro__tls_m();
 
 	if (!m || m->foreign || !m->curg)
@@ -374,14 +376,14 @@ void goro_exit(void)
 static bool is_deferred(const struct panic *p, const void *frame, const void *pc)
 {
 	uintptr_t fn = (uintptr_t)p->running->fn, at;
-	bool whole;
+	bool whole, any;
 
 	if (arch_frame_return(frame) != (const void *)goro__deferred_ret)
 		return false;
-	if (goro__function_of((void *)fn, &whole) != fn)
-		return true; /* no tables, or the address is not that of the function but of a stub */
 	at = goro__function_of(pc, &whole);
-	return at == fn || at == 0 || !whole;
+	if (likely(at == fn) || at == 0 || !whole)
+		return true;
+	return goro__function_of((void *)fn, &any) != fn; /* no tables, or the address is not that of the function but of a stub */
 }
 
 const struct goro_panicked *goro_recover_at(const void *frame)

@@ -18,11 +18,22 @@ struct fault {
 	int32_t sig, code;
 };
 
+/* Where a function goes on, of whom only that much is asked: see unwind.c. */
+struct place {
+	uintptr_t pc, sp, fp;
+};
+
+/* The place in its caller at which the function is called that this stands in. */
+#define CALLED_AT()                                                                                              \
+	((struct place){ (uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(),             \
+			 *(const uintptr_t *)__builtin_frame_address(0) })
+
 /* A panic, or goro_exit(), that is running deferred calls. It lies on its own stack, newer ones further up. */
 struct panic {
 	struct panic *link; /* the one that it interrupted */
 	struct goro_panicked info;
 	struct goro_deferred *running;
+	struct place from; /* where the frames begin that it leaves */
 	bool recovered;
 	bool goexit;
 };
@@ -60,12 +71,10 @@ bool goro__onstack_above(struct g *g, struct goro_deferred *d); /* is there one 
 /* spawn.c: the goroutine ends, on whichever frame of its own stack; in user context */
 _Noreturn void goro__g_exit(struct g *g);
 
-/* unwind.c */
-uintptr_t goro__function_of(const void *pc, bool *ret_whole); /* its first byte, 0 if not known; not whole: a part that the compiler has put elsewhere */
 /*
- * In a program with the C++ library: runs the destructors of the frames down to that of the function that deferred d, or of all, and then goes on by
- * goro__panic_go(). Returns if it cannot.
+ * unwind.c. In a program with the C++ library: runs the destructors of the frames from that place down to that of the function that deferred d, or of all, and then
+ * goes on by goro__panic_go(). Returns if there are none, or if it cannot.
  */
-void goro__unwind_cxx(struct g *g, struct goro_deferred *d);
+void goro__unwind_cxx(struct g *g, struct goro_deferred *d, const struct place *from);
 
 #endif

@@ -309,19 +309,19 @@ func histogram(name string, sorted []time.Duration) {
 }
 
 //go:noinline
-func count(c *int) { *c++ }
+func increment(c *int) { *c++ }
 
 //go:noinline
-func calls(c *int) { count(c) }
+func calls(c *int) { increment(c) }
 
 //go:noinline
-func defers(c *int) { defer count(c) }
+func defers(c *int) { defer increment(c) }
 
 //go:noinline
 func defersThree(c *int) {
-	defer count(c)
-	defer count(c)
-	defer count(c)
+	defer increment(c)
+	defer increment(c)
+	defer increment(c)
 }
 
 //go:noinline
@@ -351,7 +351,7 @@ func panicsDeep(c *int) {
 	panicsBelow(10)
 }
 
-// deferred calls f n times; each makes per calls of count, or recovers as often.
+// deferred calls f n times; each makes per calls of increment, or recovers as often.
 func deferred(name string, n, per int, f func(*int)) {
 	repeat(name, n, func() {
 		c := 0

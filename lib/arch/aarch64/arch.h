@@ -50,6 +50,11 @@ static inline const void *arch_frame_return(const void *frame)
 	return arch_strip(((const uint64_t *)frame)[1]);
 }
 
+/* The numbers that the tables for unwinding give to stack pointer, frame pointer and the address that is returned to. */
+#define ARCH_DWARF_SP 31
+#define ARCH_DWARF_FP 29
+#define ARCH_DWARF_RET 30
+
 /* Indices of struct goro_deferred's regs. */
 #define DEFER_SP 12
 #define DEFER_PC 11

@@ -46,6 +46,11 @@ static inline const void *arch_frame_return(const void *frame)
 	return ((void *const *)frame)[1];
 }
 
+/* The numbers that the tables for unwinding give to stack pointer, frame pointer and the address that is returned to. */
+#define ARCH_DWARF_SP 7
+#define ARCH_DWARF_FP 6
+#define ARCH_DWARF_RET 16
+
 /* Indices of struct goro_deferred's regs. */
 #define DEFER_SP 6
 #define DEFER_PC 7
