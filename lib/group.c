@@ -2,16 +2,19 @@
 /*
  * group.c: Go's sync.WaitGroup on the table of sema.c.
  *
- * The word, wg->state: the counter in the high half, a signed number; in the low half one bit, WAITERS: sleepers may be in the queue.
- * Add is one locked addition. Only if it brings the counter to zero while WAITERS is set does it go to the queue.
+ * The word, wg->state: the counter in the high half, a signed number; in the low half WAITERS: sleepers may be in the queue, and OWED: somebody is on his
+ * way to wake sleepers who have all timed out meanwhile. Add is one locked addition. Only if it brings the counter to zero while WAITERS is set, and nobody
+ * is on his way already, does it go to the queue.
  *
  * Invariants, whenever the bucket's lock is free:
  *   I1 the queue is not empty => WAITERS. It is set by a waiter, in a compare-and-swap that requires a counter that is not zero, and cleared by
  *      who empties the queue; both under the bucket's lock.
  *   I2 the counter goes to zero with WAITERS set => whoever did it takes the lock and wakes all. Either it sees WAITERS in the value that its
  *      addition returned, or the waiter's compare-and-swap came later and found zero, and does not wait.
- *   I3 Add touches the word after its addition only under the lock and if the queue is not empty: then a Wait is under way that keeps the
- *      group's memory alive. So a waiter may free the group as soon as it is back.
+ *   I3 Add touches the word after its addition only under the lock, and WAITERS or OWED stays set until then. A Wait returns 0 only when neither is set: so
+ *      a waiter may free the group, or use it again, as soon as it is back. (A Wait that timed out says nothing of the group's memory.)
+ *   I4 OWED is set by the last sleeper that times out while the counter is zero, and cleared by the one who is on his way: there is one such at most.
+ *      He finds a counter that is zero again, and wakes whoever sleeps now, or not zero, and leaves the sleepers of this new round alone.
  *
  * Waiters are woken from a private chain, in the order of their arrival, after the lock has been dropped.
  */
@@ -32,30 +35,29 @@
 #include "sema.h"
 
 #define WAITERS 1u
+#define OWED 2u
 #define COUNTER(state) ((int32_t)((state) >> 32))
 
-/* The counter is zero: everybody goes on. */
+/* The counter was brought to zero: everybody goes on. */
 static NOINLINE void wake_all(struct goro_waitgroup *wg)
 {
 	struct m *m = rt_enter();
 	struct bucket *b = goro__sema_lock(wg);
-	struct sleeper *w = goro__sema_take_all(b, wg), *next;
-	bool misuse = false;
+	struct sleeper *w = NULL, *next;
+	uint64_t old = load_rlx(&wg->state), new;
 
-	if (w) {
-		uint64_t old = WAITERS;
-
-		misuse = !cas_ar(&wg->state, &old, 0);
-		if (misuse)
-			and_seq(&wg->state, ~(uint64_t)WAITERS);
-	}
+	do
+		new = COUNTER(old) == 0 ? 0 : old & ~(uint64_t)(old & OWED ? OWED : WAITERS);
+	while (!cas_ar(&wg->state, &old, new));
+	if (COUNTER(old) == 0 || !(old & OWED))
+		w = goro__sema_take_all(b, wg);
 	sema_unlock(b);
 	for (; w; w = next) {
 		next = w->after;
 		sema_wake(m, w, 0);
 	}
 	rt_exit(m);
-	if (unlikely(misuse))
+	if (unlikely(COUNTER(old) != 0 && !(old & OWED)))
 		goro__panic("sync: WaitGroup misuse: Add called concurrently with Wait");
 }
 
@@ -75,7 +77,7 @@ void goro_waitgroup_add(struct goro_waitgroup *wg, int delta)
 		goro__panic("sync: negative WaitGroup counter");
 	if (unlikely((state & WAITERS) && delta > 0 && count == delta))
 		goro__panic("sync: WaitGroup misuse: Add called concurrently with Wait");
-	if (count == 0 && (state & WAITERS))
+	if (count == 0 && (state & (WAITERS | OWED)) == WAITERS)
 		wake_all(wg);
 }
 
@@ -84,11 +86,15 @@ void goro_waitgroup_done(struct goro_waitgroup *wg)
 	goro_waitgroup_add(wg, -1);
 }
 
-/* The deadline has taken a sleeper off (bucket locked): I1. */
+/* The deadline has taken a sleeper off (bucket locked): I1, I4. */
 static void give_up(struct sleeper *w, bool more)
 {
-	if (!more)
-		and_seq((uint64_t *)w->addr, ~(uint64_t)WAITERS);
+	uint64_t *state = (uint64_t *)w->addr, old = load_rlx(state);
+
+	if (more)
+		return;
+	while (!cas_ar(state, &old, (old & ~(uint64_t)WAITERS) | (COUNTER(old) == 0 ? OWED : 0)))
+		;
 }
 
 static NOINLINE GORO_PARKS int wait_slow(struct goro_waitgroup *wg, int64_t deadline)
@@ -99,7 +105,7 @@ static NOINLINE GORO_PARKS int wait_slow(struct goro_waitgroup *wg, int64_t dead
 	uint64_t old = load_rlx(&wg->state);
 
 	do {
-		if (COUNTER(old) == 0) {
+		if (old == 0) {
 			/* [GROUP-2], read side of a counter that went to zero meanwhile. */
 			old = load_acq(&wg->state);
 			sema_unlock(b);
@@ -117,7 +123,7 @@ int goro_waitgroup_wait(struct goro_waitgroup *wg, int64_t deadline)
 	int ret = 0;
 
 	/* [GROUP-2] acquire: pairs with [GROUP-1]. */
-	if (COUNTER(load_acq(&wg->state)) != 0) {
+	if (load_acq(&wg->state) != 0) {
 		if (deadline == GORO_NOW)
 			return -EAGAIN;
 		if (deadline > 0 && deadline <= goro__now())

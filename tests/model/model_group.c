@@ -126,6 +126,38 @@ START_TEST(a_group_may_be_used_again)
 }
 END_TEST
 
+/* The last Done may still be on its way to sleepers that timed out, when the group is used again and has a sleeper of its own. */
+static void waits_again_and_reuses(void)
+{
+	waits_until();
+	waits();
+	goro_waitgroup_add(&wg, 1);
+	model_check(goro_waitgroup_wait(&wg, 10 * MODEL_DEADLINE) == -ETIMEDOUT); /* it does sleep */
+	goro_waitgroup_done(&wg);
+	waits_and_frees();
+}
+
+START_TEST(a_late_done_leaves_the_sleepers_of_the_next_round_alone)
+{
+	explore(1, (struct model){ .thread = { works, waits_again_and_reuses, the_deadline }, .daemons = 4 });
+}
+END_TEST
+
+/* Without a Wait in between: who timed out takes the counter up again. */
+static void gives_up_and_reuses(void)
+{
+	waits_until();
+	goro_waitgroup_add(&wg, 1);
+	goro_waitgroup_done(&wg);
+	waits_and_frees();
+}
+
+START_TEST(a_late_done_and_one_of_the_next_round_wake_all_between_them)
+{
+	explore(1, (struct model){ .thread = { works, gives_up_and_reuses, the_deadline }, .daemons = 4 });
+}
+END_TEST
+
 static void takes_too_many(void)
 {
 	goro_waitgroup_done(&wg);
@@ -182,6 +214,8 @@ int main(void)
 	tcase_add_test(tc, a_deadline_takes_no_wakeup_from_another);
 	tcase_add_test(tc, a_group_may_be_freed_after_a_timeout_and_a_second_wait);
 	tcase_add_test(tc, a_group_may_be_used_again);
+	tcase_add_test(tc, a_late_done_leaves_the_sleepers_of_the_next_round_alone);
+	tcase_add_test(tc, a_late_done_and_one_of_the_next_round_wake_all_between_them);
 	tcase_add_test(tc, a_negative_counter_panics);
 	tcase_add_test(tc, misuse_panics_and_never_hangs_those_who_do_it_right);
 	suite_add_tcase(s, tc);
