@@ -248,7 +248,8 @@ static int traces(void *arg)
 		gate = goro_chan_new(0, 0);
 		t_check_int(is_above_it(doors[i]), ==, 0);
 		t_check_int(goro_leak_check(written, goro_after(GORO_MILLISECOND)), ==, 1);
-		t_check(!!strstr(what_was_written(), "starts_one") == on, "%d: %.2000s", i, err);
+		/* Without traces it may be the one address that is always told, if the door is left by a jump. */
+		t_check(strstr(what_was_written(), "starts_one") || !on, "%d: %.2000s", i, err);
 		t_check(!!strstr(err, "is_above_it") == on, "%d: %.2000s", i, err);
 		goro_chan_close(gate);
 		t_check_int(goro_leak_check(-1, goro_after(API_PATIENCE * GORO_MILLISECOND)), ==, 0);

@@ -403,7 +403,7 @@ static int bad_arguments(void *arg)
 {
 	struct goro_chan *c = ints(1);
 	int v = 1;
-	struct goro_case cases[] = { SEND(c, &v), { .chan = c, .op = 3, .elem = &v } };
+	struct goro_case cases[] = { SEND(c, &v), { .chan = c, .op = 99, .elem = &v } };
 
 	(void)arg;
 	t_check_int(goro_select(cases, 2, GORO_FOREVER), ==, -EINVAL);

@@ -105,6 +105,7 @@ bool goro__probe(enum feature f)
 }
 
 /* Nothing of these is reached. */
+int goro__helper_start(pthread_t *ret_thread, size_t stack, void *(*fn)(void *arg)) { (void)ret_thread; (void)stack; (void)fn; return -1; }
 int goro__helper_tid[HELPERS];
 void goro__throw(const char *msg) { model_fail(__FILE__, __LINE__, msg); model_exit(); }
 struct m *goro__foreign_m(void) { return NULL; }

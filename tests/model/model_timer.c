@@ -61,6 +61,13 @@ static void sys_sched_yield(void)
 /* Memory that was freed must not be accessed; it is not given away again. */
 static size_t size_of_timer(void);
 
+typedef uint64_t mem_word;
+
+static void goro__mem_move_words(void *dst, const void *src, size_t n)
+{
+	memmove(dst, src, n * sizeof(mem_word));
+}
+
 static void *goro__mem_alloc(size_t n)
 {
 	void *p = arena + arena_used;
