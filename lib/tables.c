@@ -426,22 +426,42 @@ struct common {
 	char augmentation[]; /* then two units, and what the letters stand for */
 } __attribute__((packed));
 
-/* The part in common: versions 1 and 3, with the encoding of the entries' addresses and nothing else: no personality, no signal frame. */
+/*
+ * The personality routine of a goroutine's entry; see uncaught.c. It is asked for exceptions only, so to us the frame is as plain as others.
+ */
+extern const uint8_t uncaught_routine[] __asm__("goro__uncaught") __attribute__((visibility("hidden")));
+
+/* Skips the personality routine, if it is that one. */
+static bool skip_ours(struct program *g)
+{
+	int32_t distance;
+
+	if (*g->p != ENC_ENTRY)
+		return false;
+	memcpy(&distance, g->p + 1, sizeof(distance));
+	if ((uintptr_t)(g->p + 1) + (uintptr_t)(intptr_t)distance != (uintptr_t)uncaught_routine)
+		return false;
+	g->p += 1 + sizeof(distance);
+	return true;
+}
+
+/* The part in common: versions 1 and 3, with the encoding of the entries' addresses and nothing else: no other personality, no signal frame. */
 static bool run_common(struct program *g, const struct entry *e)
 {
 	const struct common *c = (const struct common *)((const char *)&e->cie - e->cie);
+	bool ours = strcmp(c->augmentation, "zPR") == 0;
 	uint64_t extra;
 
-	if (c->length < 12 || c->length >= 0xfffffff0 || (c->version != 1 && c->version != 3) || strcmp(c->augmentation, "zR") != 0)
+	if (c->length < 12 || c->length >= 0xfffffff0 || (c->version != 1 && c->version != 3) || (!ours && strcmp(c->augmentation, "zR") != 0))
 		return false;
-	g->p = (const uint8_t *)c->augmentation + sizeof("zR");
+	g->p = (const uint8_t *)c->augmentation + strlen(c->augmentation) + 1;
 	g->end = (const uint8_t *)&c->id + c->length;
 	g->code_unit = uleb(g);
 	g->data_unit = sleb(g);
 	if ((c->version == 1 ? *g->p++ : uleb(g)) != ARCH_DWARF_RET)
 		return false;
 	extra = uleb(g);
-	if (extra != 1 || *g->p != ENC_ENTRY || !run(g, g->p + 1, g->end))
+	if (extra != (ours ? 6 : 1) || (ours && !skip_ours(g)) || *g->p != ENC_ENTRY || !run(g, g->p + 1, g->end))
 		return false;
 	g->first = g->now;
 	return true;

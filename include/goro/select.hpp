@@ -28,7 +28,7 @@ template <class> inline constexpr bool never = false;
 template <class T, class H> class recv_case : public select_case {
 public:
 	recv_case(source<T> c, H &&h) : c_(c), h_(std::move(h)) {}
-	void fill(struct goro_case &k) { k = {c_.native(), GORO_RECV, 0, in_.place()}; }
+	void fill(struct goro_case &k) { k = {{c_.native()}, GORO_RECV, 0, in_.place()}; }
 	void not_chosen() {}
 	void chosen(int ret)
 	{
@@ -56,7 +56,7 @@ private:
 template <class T, class H> class send_case : public select_case {
 public:
 	template <class... V> send_case(struct goro_chan *c, H &&h, V &&...v) : c_(c), out_(std::forward<V>(v)...), h_(std::move(h)) {}
-	void fill(struct goro_case &k) { k = {c_, GORO_SEND, 0, const_cast<void *>(out_.place())}; }
+	void fill(struct goro_case &k) { k = {{c_}, GORO_SEND, 0, const_cast<void *>(out_.place())}; }
 	void not_chosen() { out_.keep(); }
 	void chosen(int)
 	{
@@ -74,7 +74,7 @@ template <class H, bool Default> class other_case : public select_case {
 public:
 	static constexpr bool is_default = Default, is_timeout = !Default;
 	other_case(int64_t until, H &&h) : until_(until), h_(std::move(h)) {}
-	void fill(struct goro_case &k) { k = {nullptr, 0, 0, nullptr}; }
+	void fill(struct goro_case &k) { k = {{nullptr}, 0, 0, nullptr}; }
 	int64_t until() const { return until_; }
 	void not_chosen() {}
 	void chosen(int) { h_(); }
