@@ -178,9 +178,9 @@ static void split(struct series *f, struct series *out0, struct series *out1)
 
 	while (open > 0) {
 		struct goro_case cases[] = {
-			{ out[0] ? GORO_CHAN_PTR(out[0]->ask) : NULL, GORO_RECV, 0, NULL },
-			{ out[1] ? GORO_CHAN_PTR(out[1]->ask) : NULL, GORO_RECV, 0, NULL },
-			{ asked ? GORO_CHAN_PTR(f->get) : NULL, GORO_RECV, 0, &c },
+			{ .chan = out[0] ? GORO_CHAN_PTR(out[0]->ask) : NULL, .op = GORO_RECV },
+			{ .chan = out[1] ? GORO_CHAN_PTR(out[1]->ask) : NULL, .op = GORO_RECV },
+			{ .chan = asked ? GORO_CHAN_PTR(f->get) : NULL, .op = GORO_RECV, .elem = &c },
 		};
 		int i = goro_select(cases, 3, GORO_FOREVER);
 
