@@ -446,7 +446,7 @@ static void stays_alive(unsigned n, goro_main_fn fn)
 {
 	int status;
 
-	news = goro_chan_new(0, 0);
+	news = t_keep(goro_chan_new(0, 0));
 	status = api_child(n, fn, NULL, err, sizeof err);
 	t_check(WIFEXITED(status) && WEXITSTATUS(status) == ALIVE, "%#x: %.2000s", status, err);
 	t_check(err[0] == 0, "%.2000s", err);

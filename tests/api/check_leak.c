@@ -267,9 +267,9 @@ static int by_timer(void *arg)
 	t_check_int(is_above_it(by_go), ==, 0);
 	goro_chan_close(gate);
 	t_check_int(goro_leak_check(-1, goro_after(API_PATIENCE * GORO_MILLISECOND)), ==, 0);
-	gate = goro_chan_new(0, 0);
+	gate = t_keep(goro_chan_new(0, 0));
 	to_a_file();
-	t_check(goro_timer_func(0, (void (*)(void *))(void (*)(void))waits_at_the_gate, NULL) != NULL);
+	t_check(t_keep(goro_timer_func(0, (void (*)(void *))(void (*)(void))waits_at_the_gate, NULL)) != NULL);
 	t_eventually(goro_count() == 2, API_PATIENCE);
 	t_check_int(goro_leak_check(written, GORO_NOW), ==, 1);
 	t_check(strstr(what_was_written(), "starts_one") == NULL, "%.2000s", err);
