@@ -17,7 +17,7 @@
  *
  * What has been found out is kept, in tables without locks: an entry is one word, the address and the answer together, so that who reads it sees all of it or another one. But
  * an answer is good only as long as its code stays in memory, and dlclose() tells nobody. So it is kept for two objects only, which cannot go away under us: the program itself and the
- * one that this very code is in. Code of other objects is looked up each time (60 ns and more, where a kept one takes 2).
+ * one that this very code is in. Code of other objects is looked up each time.
  *
  * Rejected: asking _dl_find_object() whether a kept answer is still about the same object (a plugin that is built anew and loaded again may well lie at
  * the same address); the counters of dl_iterate_phdr() (a lock, and a walk over all objects to get at them).

@@ -7,7 +7,7 @@
  * frame, and we leave when the frame is reached that goes on. "catch (...)" is entered, too; it has to throw again. Programs
  * without the C++ library have nothing to destruct, and do not get here.
  *
- * That unwinder takes 150 ns and more a frame, and nearly all panics leave frames only that have nothing to destruct: functions in C, and those of C++
+ * That unwinder looks each frame up anew, and nearly all panics leave frames only that have nothing to destruct: functions in C, and those of C++
  * without a destructor to run. So we look at the frames first (all_plain()), by what tables.c knows of them, from where the panic was called. (Our own are
  * above that, and those of deferred calls are gone; but see I3 in panic.c: what runs then lies on top of the newest panic, and its frames go, too.) Only if there is one that may have
  * something to do, or that is not understood, the unwinder runs over all of them.
