@@ -267,6 +267,7 @@ static int by_timer(void *arg)
 	t_check_int(is_above_it(by_go), ==, 0);
 	goro_chan_close(gate);
 	t_check_int(goro_leak_check(-1, goro_after(API_PATIENCE * GORO_MILLISECOND)), ==, 0);
+	goro_chan_free(gate);
 	gate = t_keep(goro_chan_new(0, 0));
 	to_a_file();
 	t_check(t_keep(goro_timer_func(0, (void (*)(void *))(void (*)(void))waits_at_the_gate, NULL)) != NULL);

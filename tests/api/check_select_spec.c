@@ -24,16 +24,15 @@ GORO_CHAN_TYPE(numbers, int);
 static int evaluated_once(void *arg)
 {
 	struct numbers *a = GORO_CHAN_NEW(struct numbers, 1), *b = GORO_CHAN_NEW(struct numbers, 0);
-	int order[4] = { 0 }, n = 0, v = 5, w = 0;
+	int times[4] = { 0 }, v = 5, w = 0;
 	struct goro_case cases[] = {
-		GORO_CASE_SEND((order[n++] = 1, a), (order[n++] = 2, &v)),
-		GORO_CASE_RECV((order[n++] = 3, b), (order[n++] = 4, &w)),
+		GORO_CASE_SEND((times[0]++, a), (times[1]++, &v)),
+		GORO_CASE_RECV((times[2]++, b), (times[3]++, &w)),
 	};
 
 	(void)arg;
-	t_check_int(n, ==, 4);
-	for (int i = 0; i < 4; i++)
-		t_check_int(order[i], ==, i + 1);
+	for (int i = 0; i < 4; i++) /* not Go's "in source order": C leaves the order of initialisers open */
+		t_check_int(times[i], ==, 1);
 	t_check_int(goro_select(cases, 2, GORO_FOREVER), ==, 0); /* whichever is selected, all were evaluated */
 	t_check_int(goro_chan_len(GORO_CHAN_PTR(a)), ==, 1);
 	GORO_CHAN_FREE(a);
