@@ -257,7 +257,7 @@ __attribute__((unused)) static void goro__sel_poke(struct sel *sel)
 }
 
 struct goro_case;
-__attribute__((unused)) static int goro__select_mixed(struct goro_case *cases, unsigned n, int64_t deadline)
+GORO_PARKS __attribute__((unused)) static int goro__select_mixed(struct goro_case *cases, unsigned n, int64_t deadline)
 {
 	(void)cases;
 	(void)n;

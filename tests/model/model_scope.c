@@ -24,8 +24,8 @@ static void goro__mem_free(void *p)
 
 /* <goro/context.h>: a source without children. */
 struct goro_context {
-	struct goro_chan done;
 	int err;
+	struct goro_chan done; /* last: it has a flexible array */
 };
 
 static struct goro_context the_context;
