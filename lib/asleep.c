@@ -16,7 +16,8 @@
  *
  * Not every entry of the list is a thread of the program: io_uring's workers are there since Linux 5.12, and a main thread that has called pthread_exit()
  * stays as a zombie. The list is not read at one instant, so it is compared with the number of links of the directory, which is two more than there are threads:
- * whoever was overlooked shows in that.
+ * whoever was overlooked shows in that. ThreadSanitizer has a thread of its own, which blocks all signals; but not in a process that was forked while there
+ * were several. So under it one thread that blocks all signals does not count: one of the program's that does so may be taken for it.
  *
  * Kernel-note: thread-state.
  */
@@ -51,6 +52,7 @@ static struct {
 	uint32_t turn CACHE_ALIGNED;	 /* atomic futex word: a question; its lowest bit: stop */
 	int tid;			 /* written before turn */
 	bool (*known)(int tid);		 /* atomic; written before turn; NULL: the question is about tid */
+	bool tsan;			 /* atomic; written before turn: one deaf thread is ThreadSanitizer's */
 	int count;			 /* atomic; written before answer */
 	uint32_t answer CACHE_ALIGNED; /* atomic futex word: turn with one of the above in its low bits */
 } ask;
@@ -109,26 +111,34 @@ struct linux_dirent {
 	char name[];
 };
 
-#define FLAGS_FIELD 6	/* blanks between the letter and the flags */
-#define PF_KERNELS 0x4010ul /* PF_IO_WORKER, PF_USER_WORKER */
+/* Blanks between the letter and a number: the flags, and which of the first 31 signals are blocked. */
+#define FLAGS_FIELD 6
+#define BLOCKED_FIELD 29
+#define PF_KERNELS 0x4010ul	   /* PF_IO_WORKER, PF_USER_WORKER */
+#define ALL_BLOCKED 0x7ffbfefful /* but SIGKILL and SIGSTOP */
 
-/* Does the thread run code of the program? */
-static bool is_programs(int tid)
+static unsigned long number_at(const char *s, int blanks)
 {
-	char buf[256];
-	unsigned long flags = 0;
-	int blanks = 0;
-	const char *s;
+	unsigned long n = 0;
+
+	for (; *s && blanks > 0; s++)
+		blanks -= *s == ' ';
+	for (; *s >= '0' && *s <= '9'; s++)
+		n = 10 * n + (unsigned long)(*s - '0');
+	return n;
+}
+
+/* Does the thread run code of the program? *ret_deaf: if so, it has every signal blocked. */
+static bool is_programs(int tid, bool *ret_deaf)
+{
+	char buf[512];
 
 	if (read_stat(tid, buf, sizeof(buf)) <= 0)
 		return false; /* it has ended */
-	if (buf[0] == 'Z' || buf[0] == 'X')
+	if (buf[0] == 'Z' || buf[0] == 'X' || (number_at(buf, FLAGS_FIELD) & PF_KERNELS))
 		return false;
-	for (s = buf; *s && blanks < FLAGS_FIELD; s++)
-		blanks += *s == ' ';
-	for (; *s >= '0' && *s <= '9'; s++)
-		flags = 10 * flags + (unsigned long)(*s - '0');
-	return (flags & PF_KERNELS) == 0;
+	*ret_deaf = number_at(buf, BLOCKED_FIELD) == ALL_BLOCKED;
+	return true;
 }
 
 static int number_of(const char *name)
@@ -144,6 +154,7 @@ static int number_of(const char *name)
 static int count_unknown(bool (*known)(int tid))
 {
 	uint64_t buf[512];
+	bool deaf = false, any_deaf = false;
 	struct stat st;
 	int n = 0, unknown = 0;
 	long got, fd = SYS4(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
@@ -161,9 +172,14 @@ static int count_unknown(bool (*known)(int tid))
 			if (tid <= 0)
 				continue;
 			n++;
-			unknown += !known(tid) && is_programs(tid);
+			if (!known(tid) && is_programs(tid, &deaf)) {
+				unknown++;
+				any_deaf |= deaf;
+			}
 		}
 	}
+	if (any_deaf && load_rlx(&ask.tsan))
+		unknown--;
 	if (got < 0 || SYS2(SYS_fstat, fd, &st) != 0 || (unsigned long)st.st_nlink > (unsigned long)n + 2)
 		unknown = -1;
 	sys_close((int)fd);
@@ -231,8 +247,9 @@ bool goro__thread_sleeps(int tid, bool guess, bool late)
 	return a == UNKNOWN ? guess : a == ASLEEP;
 }
 
-int goro__threads_unknown(bool (*known)(int tid))
+int goro__threads_unknown(bool (*known)(int tid), bool tsan)
 {
+	store_rlx(&ask.tsan, tsan);
 	if (!ask.running || question(0, known, LIST_PATIENCE_NS) == 0)
 		return -1;
 	return load_rlx(&ask.count);

@@ -15,10 +15,10 @@ void goro__asleep_stop(void);
 bool goro__thread_sleeps(int tid, bool guess, bool late);
 
 /*
- * How many threads of the program there are for which known() is false; negative: that cannot be found out. known() is called on another thread. sysmon
- * only; takes some microseconds for each.
+ * How many threads of the program there are for which known() is false; negative: that cannot be found out. known() is called on another thread. tsan: one that
+ * blocks all signals does not count. sysmon only; takes some microseconds for each.
  */
-int goro__threads_unknown(bool (*known)(int tid));
+int goro__threads_unknown(bool (*known)(int tid), bool tsan);
 
 /* The threads of ours that are no Ms; each writes down its number itself. */
 enum { HELPER_SYSMON, HELPER_MAKER, HELPER_READER, HELPERS };

@@ -150,10 +150,7 @@ static bool is_known(int tid)
 
 static bool unknown_threads(void)
 {
-	int n = goro__threads_unknown(is_known);
-
-	/* ThreadSanitizer has one of its own, which looks like any other. */
-	return n < 0 || n > (goro__san & SAN_TSAN ? 1 : 0);
+	return goro__threads_unknown(is_known, goro__san & SAN_TSAN) != 0;
 }
 
 /* ---------------------------------------------------------------------------------------------------- */

@@ -100,6 +100,7 @@ static NO_SANITIZE bool all_plain(const struct target *t, const struct place *fr
  * panics', is overwritten.
  */
 struct unwinding {
+	char no_header[128]; /* zero: what libstdc++ takes for the header of an exception of its own, when std::terminate() asks for its type */
 	struct _Unwind_Exception exc;
 	struct g *g;
 	struct goro_deferred *d;
@@ -223,7 +224,7 @@ void goro__unwind_cxx(struct g *g, struct goro_deferred *d, const struct place *
 	if (__lsan_ignore_object)
 		__lsan_ignore_object(u);
 	memset(u, 0, sizeof(*u));
-	memcpy(&u->exc.exception_class, "goro\0pnc", sizeof(u->exc.exception_class));
+	u->exc.exception_class = (_Unwind_Exception_Class)0x676f726f706e6300; /* "goropnc\0", first letter on top; libstdc++ looks at the lowest bit */
 	u->exc.exception_cleanup = swallowed;
 	u->g = g;
 	u->d = d;

@@ -185,14 +185,11 @@ static void tracer(char *trace, int *at, char mark, struct goro_waitgroup *wg)
 	goro_waitgroup_done(wg);
 }
 
-static int interleave_main(void *arg)
+static int interleaved(char *trace)
 {
 	struct goro_waitgroup wg = GORO_WAITGROUP_INIT;
-	char trace[101] = "";
 	int at = 0, changes = 0;
 
-	(void)arg;
-	t_check_int(goro_maxprocs(1), >=, 1);
 	goro_waitgroup_add(&wg, 2);
 	t_check(GORO_GO(tracer, trace, &at, (char)'a', &wg) == 0);
 	t_check(GORO_GO(tracer, trace, &at, (char)'b', &wg) == 0);
@@ -200,7 +197,19 @@ static int interleave_main(void *arg)
 	t_check_int(at, ==, 100);
 	for (int i = 1; i < 100; i++)
 		changes += trace[i] != trace[i - 1];
-	t_check(changes > 50, "%s", trace);
+	return changes;
+}
+
+/* Whoever loses the CPU for longer than a slice lets the other one run alone meanwhile; it will not happen each time. */
+static int interleave_main(void *arg)
+{
+	char trace[101] = "";
+	int tries = 10;
+
+	(void)arg;
+	t_check_int(goro_maxprocs(1), >=, 1);
+	while (interleaved(trace) <= 50)
+		t_check(--tries > 0, "%s", trace);
 	return 0;
 }
 

@@ -108,7 +108,7 @@ static int model_threads_unknown(void)
 {
 	return (load_rlx(&unknown[0]) != 0) + (load_rlx(&unknown[1]) != 0);
 }
-#define goro__threads_unknown(known) ((void)(known), model_threads_unknown())
+#define goro__threads_unknown(known, tsan) ((void)(known), (void)(tsan), model_threads_unknown())
 
 bool goro__world_stop(struct m *m, int64_t patience_ns)
 {
