@@ -58,6 +58,7 @@
 
 #include "atomic.h"
 #include "clock.h"
+#include "context.h"
 #include "fatal.h"
 #include "g.h"
 #include "netpoll.h"
@@ -514,7 +515,11 @@ static int ring_poll(struct m *m, struct p *p, int64_t deadline)
 	} else {
 		if (r->wakefd >= 0 && !r->wake_armed)
 			arm_wake(r);
-		enter(r, 1, deadline);
+		if (unlikely(goro__san & SAN_VALGRIND)) {
+			enter(r, 0, 0);
+			goro__ring_wait(r->u.ring_fd, deadline);
+		}
+		enter(r, !(goro__san & SAN_VALGRIND), deadline);
 		n = reap(m, r, limit);
 	}
 	/* A look on behalf of another M must leave it to the owner, who may be about to wait. */
@@ -524,17 +529,12 @@ static int ring_poll(struct m *m, struct p *p, int64_t deadline)
 }
 
 /* ---------------------------------------------------------------------------------------------------- */
-/* Waking */
+/* Waking, ending */
 
 static void ring_wake(struct p *p)
 {
-	struct ring *r = ring_of(p);
-
-	goro__ring_wake(r->u.ring_fd, r->wakefd);
+	goro__ring_wake(ring_of(p)->u.ring_fd, ring_of(p)->wakefd);
 }
-
-/* ---------------------------------------------------------------------------------------------------- */
-/* Ending */
 
 /* Queues a cancel for every operation in flight; completions that come meanwhile are taken. */
 static void cancel_all(struct m *m, struct ring *r)

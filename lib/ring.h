@@ -31,6 +31,12 @@ void goro__ring_prep(struct io_uring_sqe *sqe, const struct op *op);
 /* user_data of the completion that wakes a sleeper; see ring.c for the others. */
 #define RING_WAKE_DATA (UINT64_C(1) << 56)
 void goro__ring_wake(int ring_fd, int wakefd); /* any thread */
+
+/*
+ * Waits until there is a completion, or the deadline. Valgrind 3.19 takes io_uring_enter() for a call that does not block, and keeps all other threads
+ * from running meanwhile, also the one that would end the wait.
+ */
+void goro__ring_wait(int ring_fd, int64_t deadline);
 bool goro__ring_needs_wakefd(void);
 const char *goro__ring_wake_name(void);
 

@@ -14,8 +14,12 @@
  */
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
+
+#include <goro/time.h>
 
 #include "atomic.h"
+#include "clock.h"
 #include "lock.h"
 #include "netpoll.h"
 #include "op.h"
@@ -224,4 +228,17 @@ void goro__ring_wake(int ring_fd, int wakefd)
 		sys_write(wakefd, &one, sizeof(one));
 		break;
 	}
+}
+
+void goro__ring_wait(int ring_fd, int64_t deadline)
+{
+	struct pollfd pfd = { .fd = ring_fd, .events = POLLIN };
+	struct __kernel_timespec ts;
+	int64_t left = deadline < 0 ? 0 : deadline - goro__now();
+
+	if (left < 0)
+		left = 0;
+	ts.tv_sec = left / GORO_SECOND;
+	ts.tv_nsec = left % GORO_SECOND;
+	SYS5(SYS_ppoll, &pfd, 1, deadline < 0 ? NULL : &ts, NULL, 0);
 }
