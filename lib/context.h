@@ -105,4 +105,6 @@ void goro__san_release(const void *addr);
 #define san_acquire(addr) do { if (unlikely(goro__san)) goro__san_acquire(addr); } while (0)
 #define san_release(addr) do { if (unlikely(goro__san)) goro__san_release(addr); } while (0)
 
+void goro__san_wrote(void *addr, size_t len); /* for Valgrind: the kernel has, in no system call that it knows */
+
 #endif

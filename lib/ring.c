@@ -28,18 +28,18 @@
  *	6 poll(): reads the CQE [RING-2], frees the slot, goro__op_done(): the goroutine may return from here on
  *	7 publishes the head [RING-3]				8 reuses the CQE
  *
- * Sleeping and being woken. poll() with a deadline waits for one completion. wake() posts a completion to the ring from outside (ring_setup.c), so
- * it is never lost, whether it comes before or during the wait; a poll() that finds it among the first completions does not wait.
+ * Sleeping and being woken. poll() with a deadline waits for one completion. wake() posts a completion to the ring from outside (ring_setup.c), so it is never lost,
+ * whether it comes before or during the wait; a poll() that finds it among the first completions does not wait.
  *
- * Cancelling. ASYNC_CANCEL by user_data is queued behind the operation, in its own ring. Its own completion tells nothing that we
- * need: the operation is over when ITS completion comes, and not before. If it won, it is a success.
+ * Cancelling. ASYNC_CANCEL by user_data is queued behind the operation, in its own ring. Its own completion tells nothing that we need: the operation is over when
+ * ITS completion comes, and not before. If it won, it is a success.
  *
- * In small rounds. poll() readies at most POLL_BATCH goroutines and leaves the rest in the completion queue, in its order; their operations go out with the
- * next poll(), when the kernel's and our memory of these few connections is still in the cache. All at
- * once, a thousand connections would overflow the P's queue into the global one, which takes locks and mixes up their order.
+ * In small rounds. poll() readies at most POLL_BATCH goroutines and leaves the rest in the completion queue, in its order; their operations go out with the next
+ * poll(), when the kernel's and our memory of these few connections is still in the cache. All at once, a thousand connections would overflow the P's queue into the
+ * global one, which takes locks and mixes up their order.
  *
- * Overflow. A full submission queue is submitted at once. When the completion queue is full the kernel keeps what does not fit and sets a flag
- * (FEAT_NODROP, required); poll() then enters with GETEVENTS, which flushes. -EBUSY from enter means the same.
+ * Overflow. A full submission queue is submitted at once. When the completion queue is full the kernel keeps what does not fit and sets a flag (FEAT_NODROP,
+ * required); poll() then enters with GETEVENTS, which flushes. -EBUSY from enter means the same.
  *
  * Rejected. A ring per M with DEFER_TASKRUN: kernel-notes/io-uring-topology.md. IORING_OP_FUTEX_WAIT for
  * sleeping: its traps are in kernel-notes/futex.md. A linked timeout per operation: 1.2 us against a tenth of that for a timer. Registered ring descriptors: per thread, and a ring visits many. NO_SQARRAY: no gain measured.
@@ -387,6 +387,8 @@ static void complete(struct m *m, struct ring *r, const struct io_uring_cqe *cqe
 	s->next = r->free_slot;
 	r->free_slot = i;
 	store_rlx(&r->p->io_inflight, r->p->io_inflight - 1);
+	if (unlikely(goro__san & SAN_VALGRIND) && !r->drained)
+		goro__ring_wrote(op, cqe->res);
 	if (!r->drained)
 		goro__op_done(m, op, cqe->res, cqe->flags & IORING_CQE_F_SOCK_NONEMPTY ? OP_SOCK_NONEMPTY : 0);
 }
@@ -523,8 +525,7 @@ static int ring_poll(struct m *m, struct p *p, int64_t deadline)
 		n = reap(m, r, limit);
 	}
 	/* A look on behalf of another M must leave it to the owner, who may be about to wait. */
-	if (deadline != 0)
-		r->woken = false;
+	r->woken &= deadline == 0;
 	return n;
 }
 
@@ -575,8 +576,7 @@ void goro__ring_info(struct p *p, struct ring_info *ret)
 
 	*ret = (struct ring_info){
 		.flags = r->u.flags,
-		.sq = r->u.sq.ring_entries,
-		.cq = r->u.cq.ring_entries,
+		.sq = r->u.sq.ring_entries, .cq = r->u.cq.ring_entries,
 		.wake = goro__ring_wake_name(),
 		.slots = r->nslots - 1,
 		.inflight = load_rlx(&p->io_inflight),

@@ -27,6 +27,7 @@ void goro__ring_info(struct p *p, struct ring_info *ret);
 /* ring_setup.c, for ring.c. The descriptor is close-on-exec and the mappings do not go to children. 0 or negative errno. */
 int goro__ring_open(struct io_uring *u, unsigned sq, unsigned cq);
 void goro__ring_prep(struct io_uring_sqe *sqe, const struct op *op);
+void goro__ring_wrote(const struct op *op, int32_t res); /* tells Valgrind what the completion res of op has written */
 
 /* user_data of the completion that wakes a sleeper; see ring.c for the others. */
 #define RING_WAKE_DATA (UINT64_C(1) << 56)

@@ -15,11 +15,14 @@
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <goro/time.h>
 
 #include "atomic.h"
 #include "clock.h"
+#include "context.h"
 #include "lock.h"
 #include "netpoll.h"
 #include "op.h"
@@ -142,6 +145,52 @@ void goro__ring_prep(struct io_uring_sqe *sqe, const struct op *op)
 		io_uring_prep_openat(sqe, op->fd, op->addr, (int)op->flags, op->len);
 		break;
 	case OP_NCODES:
+		break;
+	}
+}
+
+/* ---------------------------------------------------------------------------------------------------- */
+/* For Valgrind */
+
+static void wrote_iov(const struct iovec *iov, size_t n, size_t len)
+{
+	for (size_t i = 0; i < n && len > 0; i++) {
+		size_t part = iov[i].iov_len < len ? iov[i].iov_len : len;
+
+		goro__san_wrote(iov[i].iov_base, part);
+		len -= part;
+	}
+}
+
+void goro__ring_wrote(const struct op *op, int32_t res)
+{
+	struct msghdr *msg = op->addr;
+	socklen_t *len = (socklen_t *)(uintptr_t)op->off;
+
+	if (res < 0)
+		return;
+	switch ((enum op_code)op->code) {
+	case OP_RECV:
+	case OP_READ:
+	case OP_PREAD:
+		goro__san_wrote(op->addr, (size_t)res);
+		break;
+	case OP_READV:
+		wrote_iov(op->addr, op->len, (size_t)res);
+		break;
+	case OP_RECVMSG:
+		goro__san_wrote(msg, sizeof(*msg));
+		wrote_iov(msg->msg_iov, msg->msg_iovlen, (size_t)res);
+		goro__san_wrote(msg->msg_name, msg->msg_namelen);
+		goro__san_wrote(msg->msg_control, msg->msg_controllen);
+		break;
+	case OP_ACCEPT:
+		if (op->addr) {
+			goro__san_wrote(len, sizeof(*len));
+			goro__san_wrote(op->addr, *len);
+		}
+		break;
+	default:
 		break;
 	}
 }
