@@ -336,7 +336,7 @@ static NO_SANITIZE void answer(int sig, siginfo_t *si, void *uc)
 	compiler_barrier(); /* I3 */
 	preempted(m, uc);
 	compiler_barrier();
-	store_rlx(&m->in_runtime, 0);
+	store_exit(&m->in_runtime, 0); /* [RETAKE-3]: sysmon may take the P at once, and with it what goro__resumed() has written */
 	goro__restart_syscall(uc);
 }
 
