@@ -64,7 +64,7 @@ enum wait_reason {
 const char *goro__wait_reason_name(enum wait_reason why);
 
 /* Values of g->token, see park.h. */
-enum { TOKEN_NONE, TOKEN_PARKED, TOKEN_NOTIFIED };
+enum { TOKEN_NONE, TOKEN_PARKED, TOKEN_NOTIFIED, TOKEN_ASLEEP };
 
 /* Bits of g->flags. */
 enum {

@@ -261,7 +261,7 @@ static inline void blank_g(struct g *g)
 {
 	g->sp = NULL;
 	g->stk.w = 0;
-	g->token = TOKEN_NONE;
+	store_rlx(&g->token, TOKEN_NONE); /* a late notification may come now: I5 of park.c */
 	g->flags = 0;
 	g->has_cxx = 0;
 	store_rlx(&g->nopreempt, 0);
