@@ -93,7 +93,7 @@ bool goro__deadlock_parked(struct m *m)
 	case WAITS_WORD:
 		return futex == 0;
 	case WAITS_TOKEN:
-		return token == TOKEN_PARKED;
+		return token == TOKEN_ASLEEP;
 	default:
 		return waits % WAITS_KINDS == WAITS_AWAY;
 	}

@@ -64,7 +64,7 @@ enum wait_reason {
 const char *goro__wait_reason_name(enum wait_reason why);
 
 /* Values of g->token, see park.h. */
-enum { TOKEN_NONE, TOKEN_PARKED, TOKEN_NOTIFIED };
+enum { TOKEN_NONE, TOKEN_PARKED, TOKEN_NOTIFIED, TOKEN_ASLEEP };
 
 /* Bits of g->flags. */
 enum {
@@ -99,8 +99,8 @@ struct g {
 	uint8_t flags;
 	uint8_t nargs, fpmask;	 /* of the function below */
 	uint8_t has_cxx;	 /* it left with C++ exceptions in hand: run.cxx, see context.h */
-	uint8_t nopreempt;	 /* depth of goro_preempt_off(); 255: for ever, by its spawn option */
 	uint8_t bound;		 /* depth of goro_thread_lock() */
+	uint8_t nopreempt;	 /* depth of goro_preempt_off(); 255: for ever, by its spawn option. Atomic: sysmon reads it, perhaps of a record that was recycled */
 	int64_t wait_since;	 /* coarse time when it parked, for dumps */
 	struct m *m;		 /* M it runs on; a foreign proxy's M for ever */
 	uint64_t parent_id;	 /* who spawned it */

@@ -33,7 +33,7 @@ enum {
 enum {
 	WAITS_NOT,
 	WAITS_WORD,  /* on m->futex, which is 0 until somebody wakes it */
-	WAITS_TOKEN, /* on its proxy's token, which is TOKEN_PARKED until then */
+	WAITS_TOKEN, /* on its proxy's token, which is TOKEN_ASLEEP until then */
 	WAITS_AWAY,  /* the descriptor of a plain thread that is a worker now */
 	WAITS_KINDS
 };

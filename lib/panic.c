@@ -224,7 +224,7 @@ static _Noreturn void recovered(struct g *g, struct goro_deferred *d)
 	}
 	g->run.panics = p; /* I2 */
 	if (g->nopreempt != NOPREEMPT_EVER)
-		g->nopreempt = (uint8_t)d->nopreempt;
+		store_rlx(&g->nopreempt, (uint8_t)d->nopreempt);
 	leave_frames(g, d, &newest->from);
 }
 

@@ -12,14 +12,16 @@
  *   I1 a waker finds the parker only under l, hence after step 4, hence with its context saved.
  *   I2 whoever takes the parker off the list owes it exactly one goro__ready(); nobody else may.
  *
- * Protocol B, parking by token (I/O, sleep, select), for wakers that hold no common lock. g->token is NONE, PARKED or NOTIFIED.
+ * Protocol B, parking by token (I/O, sleep, select), for wakers that hold no common lock. g->token is NONE, PARKED, NOTIFIED, or ASLEEP.
  *	parker: 1 takes a NOTIFIED back to NONE and returns, else
  *		2 saves its context	3 from the next context: [TOKEN-1] NONE -> PARKED, or if it is NOTIFIED: NONE, and ready
  *	waker:	1 makes the parker's condition true	2 [TOKEN-2] PARKED -> NONE and ready; NONE -> NOTIFIED; NOTIFIED stays
  *   I3 only the transition PARKED -> NONE readies, and it is a compare-and-swap: one waker wins.
  *   I4 a notification is never lost: it either finds PARKED, or leaves NOTIFIED, which the parker sees in step 1 or 3.
  *   I5 it may be late (for a wait that is over), so a parker loops on its condition; it may come for a record that was
- *      recycled, which costs the new goroutine one turn of its loop.
+ *      recycled, which costs the new goroutine one turn of its loop. So after step 1, which may end the wait, a waker knows nothing about whose
+ *      record it is, and touches the token alone, until I3 has made him the one who readies. That a plain thread's proxy
+ *      wants a system call in place of a queue he learns from the token too: it waits ASLEEP where others wait PARKED.
  *
  * With a deadline, protocol A has a second waker: expire(), called by the timer, takes l like any other, and only if the waiter is
  * still listed does it owe the ready. goro__timer_stop() after the park makes sure that the callback is over before the
@@ -237,12 +239,12 @@ static void foreign_token(struct m *m, enum wait_reason why, int64_t deadline)
 	uint32_t none = TOKEN_NONE;
 
 	goro__fork_check();
-	if (cas_ar(&g->token, &none, TOKEN_PARKED)) { /* [TOKEN-1] */
+	if (cas_ar(&g->token, &none, TOKEN_ASLEEP)) { /* [TOKEN-1] */
 		g->wait_reason = (uint8_t)why;
 		if (deadline < 0)
 			m_waits(m, WAITS_TOKEN);
-		while (load_acq(&g->token) == TOKEN_PARKED)
-			if (goro__futex_wait(&g->token, TOKEN_PARKED, deadline) == -ETIMEDOUT)
+		while (load_acq(&g->token) == TOKEN_ASLEEP)
+			if (goro__futex_wait(&g->token, TOKEN_ASLEEP, deadline) == -ETIMEDOUT)
 				break;
 		m_goes_on(m);
 	}
@@ -273,20 +275,17 @@ struct m *goro__park_token_until(struct m *m, enum wait_reason why, int64_t dead
 void goro__notify(struct m *m, struct g *g)
 {
 	uint32_t old = load_rlx(&g->token), new;
-	bool foreign = g->flags & G_FOREIGN;
 
 	san_release(g);
 	do {
 		/* A NOTIFIED is written again all the same: the parker's acquire must see this condition too. */
-		new = old == TOKEN_PARKED && !foreign ? TOKEN_NONE : TOKEN_NOTIFIED;
+		new = old == TOKEN_PARKED ? TOKEN_NONE : TOKEN_NOTIFIED;
 		/* [TOKEN-2] acq_rel: pairs with [TOKEN-1] and [TOKEN-3]. */
 	} while (!cas_ar(&g->token, &old, new));
-	if (old != TOKEN_PARKED)
-		return;
-	if (foreign)
-		goro__futex_wake(&g->token, 1);
-	else
+	if (old == TOKEN_PARKED)
 		goro__ready(m, g);
+	else if (unlikely(old == TOKEN_ASLEEP))
+		goro__futex_wake(&g->token, 1);
 }
 
 struct m *goro__yield(struct m *m)

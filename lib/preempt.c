@@ -336,7 +336,7 @@ static NO_SANITIZE void answer(int sig, siginfo_t *si, void *uc)
 	compiler_barrier(); /* I3 */
 	preempted(m, uc);
 	compiler_barrier();
-	store_rlx(&m->in_runtime, 0);
+	store_exit(&m->in_runtime, 0); /* [RETAKE-3]: sysmon may take the P at once, and with it what goro__resumed() has written */
 	goro__restart_syscall(uc);
 }
 
@@ -501,7 +501,7 @@ void goro_preempt_off(void)
 	struct g *g = user_g();
 
 	if (g && g->nopreempt < NOPREEMPT_EVER - 1)
-		g->nopreempt++;
+		bump(&g->nopreempt);
 }
 
 void goro_preempt_on(void)
@@ -513,7 +513,8 @@ void goro_preempt_on(void)
 		return;
 	if (g->nopreempt == 0)
 		goro__throw("goro_preempt_on without goro_preempt_off");
-	if (--g->nopreempt == 0) {
+	store_rlx(&g->nopreempt, g->nopreempt - 1);
+	if (g->nopreempt == 0) {
 		m = rt_enter();
 		preempted(m, NULL);
 		rt_exit(m);

@@ -261,10 +261,10 @@ static inline void blank_g(struct g *g)
 {
 	g->sp = NULL;
 	g->stk.w = 0;
-	g->token = TOKEN_NONE;
+	store_rlx(&g->token, TOKEN_NONE); /* a late notification may come now: I5 of park.c */
 	g->flags = 0;
 	g->has_cxx = 0;
-	g->nopreempt = 0;
+	store_rlx(&g->nopreempt, 0);
 	g->bound = 0;
 	g->name[0] = 0;
 }
@@ -467,7 +467,7 @@ int goro__spawn_opts(void (*fn)(void *), void *arg, const struct goro_spawn_opts
 	if (o.name)
 		strncpy(g->name, o.name, G_NAME_MAX);
 	g->name[G_NAME_MAX] = 0;
-	g->nopreempt = o.flags & GORO_SPAWN_NO_PREEMPT ? NOPREEMPT_EVER : 0;
+	store_rlx(&g->nopreempt, o.flags & GORO_SPAWN_NO_PREEMPT ? NOPREEMPT_EVER : 0);
 	g->nargs = 1;
 	g->fpmask = 0;
 	g->arg[0] = (uintptr_t)arg;

@@ -94,7 +94,7 @@ static void stays(struct kept *k, const struct dl_find_object *o)
 {
 	uintptr_t start = (uintptr_t)o->dlfo_map_start, size = (uintptr_t)o->dlfo_map_end - start;
 
-	if (k->size || size >> 31)
+	if (load_rlx(&k->size) || size >> 31) /* somebody else may be at it, with the same answer */
 		return;
 	store_rlx(&k->start, start);
 	/* [TABLES-2] release: pairs with [TABLES-1]. */

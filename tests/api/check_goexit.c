@@ -43,11 +43,12 @@ static void swallow(struct trace *t)
 /* ---- Goexit ----------------------------------------------------------------------------------------------------------- */
 
 static struct trace exits;
+static struct goro_waitgroup over = GORO_WAITGROUP_INIT; /* of the goroutine that writes it: its first deferred call, hence its last act */
 static int done;
 
 static void mark_done(int v)
 {
-	done += v;
+	__atomic_fetch_add(&done, v, __ATOMIC_RELAXED);
 }
 
 static __attribute__((noinline)) void exits_here(int n)
@@ -61,10 +62,20 @@ static __attribute__((noinline)) void exits_here(int n)
 
 static void exits_deep(void)
 {
+	defer(goro_waitgroup_done, &over);
 	defer(mark_done, 1);
 	defer(swallow, &exits); /* and does not stop it */
 	exits_here(3);
 	put(&exits, '!');
+}
+
+/* Runs it to its end, all its deferred calls before: what they have written may be read, for which a look at goro_count() is not enough. */
+static void runs_and_ends(void (*fn)(void))
+{
+	goro_waitgroup_add(&over, 1);
+	t_check_int(go(fn), ==, 0);
+	t_check_int(goro_waitgroup_wait(&over, GORO_FOREVER), ==, 0);
+	t_eventually(goro_count() == 1, API_PATIENCE);
 }
 
 static int exit_main(void *arg)
@@ -73,8 +84,7 @@ static int exit_main(void *arg)
 	for (int i = 0; i < 100; i++) {
 		exits.len = 0;
 		done = 0;
-		t_check_int(go(exits_deep), ==, 0);
-		t_eventually(goro_count() == 1, API_PATIENCE);
+		runs_and_ends(exits_deep);
 		t_check_int(done, ==, 1);
 		EXPECT(&exits, "bbbbn");
 	}
@@ -103,6 +113,7 @@ static void panics_only(struct trace *t)
 
 static void exit_over_panics(void)
 {
+	defer(goro_waitgroup_done, &over);
 	defer(mark_done, 1);
 	defer(put_c, &exits);
 	defer(swallow, &exits); /* recovers from the panic of the next one: the exit goes on all the same */
@@ -119,6 +130,7 @@ static void exit_in_deferred_call(struct trace *t)
 
 static void panic_then_exit(void)
 {
+	defer(goro_waitgroup_done, &over);
 	defer(mark_done, 1);
 	defer(put_c, &exits);
 	defer(exit_in_deferred_call, &exits);
@@ -131,12 +143,10 @@ static int exit_mixed_main(void *arg)
 	for (int i = 0; i < 100; i++) {
 		exits.len = 0;
 		done = 0;
-		t_check_int(go(exit_over_panics), ==, 0);
-		t_eventually(goro_count() == 1, API_PATIENCE);
+		runs_and_ends(exit_over_panics);
 		EXPECT(&exits, "RpRc");
 		exits.len = 0;
-		t_check_int(go(panic_then_exit), ==, 0);
-		t_eventually(goro_count() == 1, API_PATIENCE);
+		runs_and_ends(panic_then_exit);
 		EXPECT(&exits, "xc");
 		t_check_int(done, ==, 2);
 	}
