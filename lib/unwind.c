@@ -47,21 +47,19 @@
 /* The frame that goes on, or the stack that is left. */
 struct target {
 	const struct goro_deferred *d; /* NULL: none of these frames */
-	uintptr_t sp, hi;	       /* its stack pointer when it deferred, and the end of its stack */
+	uintptr_t sp;		       /* its stack pointer when it deferred; it is on the stack that we are on */
 	uintptr_t from, to;	       /* the range of the larger stack that is left; 0: there is none */
 };
 
 static struct target target_of(const struct g *g, const struct goro_deferred *d)
 {
-	struct target t = { .d = d, .hi = UINTPTR_MAX };
+	struct target t = { .d = d };
 
 	if (goro__onstack_above(g, d)) {
 		t.d = NULL;
 		goro__onstack_range(g, &t.from, &t.to);
 	} else if (d) {
 		t.sp = (uintptr_t)d->regs[DEFER_SP];
-		if (d->stack && !(g->flags & G_FOREIGN))
-			t.hi = stk_hi((struct stk){ d->stack });
 	}
 	return t;
 }
@@ -91,7 +89,7 @@ static NO_SANITIZE bool all_plain(const struct target *t, const struct place *fr
 	for (;; sp = end) {
 		uint32_t l;
 
-		if (t->d && sp >= t->sp && sp < t->hi)
+		if (t->d && sp >= t->sp)
 			return true;
 		l = goro__layout_of(pc - 1);
 		if (!(l & LAYOUT_PLAIN))
@@ -135,7 +133,7 @@ static bool reached(const struct target *t, uintptr_t sp, uintptr_t pc)
 	if (!t->d)
 		return has_left(t, sp);
 	if (sp >= t->sp)
-		return sp < t->hi;
+		return true;
 	return t->sp - sp <= PUSHED && same_function(t, pc);
 }
 
