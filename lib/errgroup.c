@@ -215,6 +215,11 @@ int goro_errgroup_try_go(struct goro_errgroup *eg, int (*fn)(void *arg), void *a
 	return tried(go_task(eg, (void (*)(void))fn, &a, 1, 0, GORO_NOW, __builtin_return_address(0)));
 }
 
+int goro_errgroup_try_go_args(struct goro_errgroup *eg, void (*fn)(void), const uint64_t *arg, unsigned nargs, unsigned fpmask)
+{
+	return tried(go_task(eg, fn, arg, nargs, fpmask, GORO_NOW, __builtin_return_address(0)));
+}
+
 int goro_errgroup_wait(struct goro_errgroup *eg, int64_t deadline)
 {
 	int r, err;

@@ -12,11 +12,18 @@
  *   I2 the counter goes to zero with WAITERS set => whoever did it takes the lock and wakes all. Either it sees WAITERS in the value that its
  *      addition returned, or the waiter's compare-and-swap came later and found zero, and does not wait.
  *   I3 Add touches the word after its addition only under the lock, and WAITERS or OWED stays set until then. A Wait returns 0 only when neither is set: so
- *      a waiter may free the group, or use it again, as soon as it is back. (A Wait that timed out says nothing of the group's memory.)
+ *      a waiter may free the group, or use it again, as soon as it and all others are back. (A Wait that timed out says nothing of the group's memory.)
  *   I4 OWED is set by the last sleeper that times out while the counter is zero, and cleared by the one who is on his way: there is one such at most.
  *      He finds a counter that is zero again, and wakes whoever sleeps now, or not zero, and leaves the sleepers of this new round alone.
  *
  * Waiters are woken from a private chain, in the order of their arrival, after the lock has been dropped.
+ *
+ * Used again too early. "New Add calls must happen after all previous Wait calls have returned": what breaks that rule is misuse, which Go names where it
+ * notices, by a panic of the Wait that is woken and finds that the word is not 0 any more. So do we. Who wakes has made the word 0 before (I2 and I4), and
+ * nobody but an Add changes it then, so the panic has no other reason. The look costs one load of who slept, and nothing of who did not.
+ *
+ * Rejected: letting such a Wait return, as its own round is over (it could: who was woken needs nothing of the word). Its caller would take the counter
+ * for zero, and free the group under those who are counted now; with a panic he hears of it at once, and in the words that Go has for it.
  */
 #include <goro/sync.h>
 
@@ -115,6 +122,8 @@ static NOINLINE GORO_PARKS int wait_slow(struct goro_waitgroup *wg, int64_t dead
 	} while (!cas_ar(&wg->state, &old, old | WAITERS));
 	m = goro__sema_wait(m, b, &w, WAIT_WAITGROUP, deadline, false);
 	rt_exit(m);
+	if (unlikely(w.result == 0 && load_rlx(&wg->state) != 0))
+		goro__panic("sync: WaitGroup is reused before previous Wait has returned");
 	return w.result;
 }
 

@@ -7,7 +7,9 @@
  * the larger stack. Such calls nest.
  *
  * A panic that is recovered by a function below the call, and goro_exit(), leave the larger stack for good. They cannot give it back, as they run on it: so they first
- * go on in goro_call_on_stack() itself, on the stack below (goro__save(), goro__restore()), which gives it back and leads on to where they go.
+ * go on in goro_call_on_stack() itself, on the stack below (goro__save(), goro__restore()), which gives it back and leads on to where they go. Destructors of C++ are
+ * run in that order, too: of the frames on the larger stack before it is left, of those below from goro_call_on_stack() on. Not in one go: a destructor runs
+ * in the frame that it belongs to, and what lies above that is lost, which is the frame of goro_call_on_stack() with all that is needed to get back.
  *
  * A plain thread gets a stack of its own from mmap(); there the proxy's g->stk, which means nothing otherwise, is the address of the struct seg.
  */
@@ -47,9 +49,20 @@ static struct seg *seg_of(const struct g *g)
 	return g->flags & G_FOREIGN ? (struct seg *)g->stk.w : *slot(g->stk);
 }
 
-bool goro__onstack_above(struct g *g, struct goro_deferred *d)
+bool goro__onstack_above(const struct g *g, const struct goro_deferred *d)
 {
 	return (g->flags & G_ONSTACK) && (!d || d->stack != g->stk.w);
+}
+
+static void range(const struct seg *s, uintptr_t *ret_lo, uintptr_t *ret_hi)
+{
+	*ret_lo = s->map ? (uintptr_t)s->map + PLAIN_GUARD : stk_lo(s->stk);
+	*ret_hi = s->map ? (uintptr_t)s->map + s->map_size : stk_hi(s->stk);
+}
+
+void goro__onstack_range(const struct g *g, uintptr_t *ret_lo, uintptr_t *ret_hi)
+{
+	range(seg_of(g), ret_lo, ret_hi);
 }
 
 /* On the larger stack, in the runtime. */
@@ -111,6 +124,7 @@ static void put(struct m *m, struct seg *s)
 
 int goro_call_on_stack(size_t size, void (*fn)(void *arg), void *arg)
 {
+	struct place from = CALLED_AT();
 	struct seg s;
 	struct m *m;
 	struct g *g;
@@ -132,9 +146,9 @@ int goro_call_on_stack(size_t size, void (*fn)(void *arg), void *arg)
 	s.was = g->flags & G_ONSTACK;
 	gone = goro__save(s.regs) != 0;
 	if (!gone) {
-		uintptr_t lo = s.map ? (uintptr_t)s.map + PLAIN_GUARD : stk_lo(s.stk);
-		uintptr_t hi = s.map ? (uintptr_t)s.map + s.map_size : stk_hi(s.stk);
+		uintptr_t lo, hi;
 
+		range(&s, &lo, &hi);
 		g->stk = s.stk;
 		g->flags |= G_ONSTACK;
 		goro__san_stack_enter(&s.san, g, lo, hi - lo);
@@ -148,6 +162,6 @@ int goro_call_on_stack(size_t size, void (*fn)(void *arg), void *arg)
 	put(m, &s);
 	rt_exit(m);
 	if (gone)
-		goro__panic_go(g, s.to);
+		goro__panic_leave(g, s.to, &from);
 	return 0;
 }

@@ -202,7 +202,7 @@ _Noreturn void goro__panic_go(struct g *g, struct goro_deferred *d)
 }
 
 /* The frames down to that of d, or all of them, are over. */
-static _Noreturn void leave_frames(struct g *g, struct goro_deferred *d, const struct place *from)
+_Noreturn void goro__panic_leave(struct g *g, struct goro_deferred *d, const struct place *from)
 {
 	if (goro__cxx_is_there())
 		goro__unwind_cxx(g, d, from);
@@ -225,7 +225,7 @@ static _Noreturn void recovered(struct g *g, struct goro_deferred *d)
 	g->run.panics = p; /* I2 */
 	if (g->nopreempt != NOPREEMPT_EVER)
 		store_rlx(&g->nopreempt, (uint8_t)d->nopreempt);
-	leave_frames(g, d, &newest->from);
+	goro__panic_leave(g, d, &newest->from);
 }
 
 static _Noreturn void run(struct g *g, struct panic *p)
@@ -246,7 +246,7 @@ static _Noreturn void run(struct g *g, struct panic *p)
 		for (struct panic *lost = p->link; lost; lost = lost->link)
 			if (!lost->goexit)
 				add_rlx(&panicking, -1u);
-		leave_frames(g, NULL, &p->from);
+		goro__panic_leave(g, NULL, &p->from);
 	}
 	goro__die(print_all, p);
 }

@@ -49,6 +49,7 @@ void goro__fault_entry(void);
 /* panic.c */
 _Noreturn void goro__fault_panic(struct fault *f); /* on the goroutine's stack, in place of the instruction that faulted */
 _Noreturn void goro__panic_go(struct g *g, struct goro_deferred *d); /* to the function that deferred d; NULL: the goroutine ends. In user context */
+_Noreturn void goro__panic_leave(struct g *g, struct goro_deferred *d, const struct place *from); /* the same, after the destructors of the frames from there on */
 
 /*
  * The main goroutine has returned; in its user context. If others panic they get some turns first, and if one of them is about to end the process
@@ -66,14 +67,15 @@ _Noreturn void goro__panic_fatal(const char *text);
 
 /* onstack.c: g leaves the innermost call of goro_call_on_stack() for d, or for its end */
 _Noreturn void goro__onstack_leave(struct g *g, struct goro_deferred *d);
-bool goro__onstack_above(struct g *g, struct goro_deferred *d); /* is there one that d is not in? */
+bool goro__onstack_above(const struct g *g, const struct goro_deferred *d); /* is there one that d is not in? */
+void goro__onstack_range(const struct g *g, uintptr_t *ret_lo, uintptr_t *ret_hi); /* its stack */
 
 /* spawn.c: the goroutine ends, on whichever frame of its own stack; in user context */
 _Noreturn void goro__g_exit(struct g *g);
 
 /*
  * unwind.c. In a program with the C++ library: runs the destructors of the frames from that place down to that of the function that deferred d, or of all, and then
- * goes on by goro__panic_go(). Returns if there are none, or if it cannot.
+ * goes on by goro__panic_go(); on a larger stack that d is not on, those of the frames there. Returns if there are none, or if it cannot.
  */
 void goro__unwind_cxx(struct g *g, struct goro_deferred *d, const struct place *from);
 

@@ -16,6 +16,8 @@
  * arguments lie on the stack during a call; so a frame that is close counts if it is of the same function. Who knows where frames end need not guess: one that ends
  * below that stack pointer is not the one.
  *
+ * What was called on a larger stack (onstack.c) is left stack by stack: the frames on the one that is left now end where its range does, whatever goes on later.
+ *
  * A C++ function has a table of its calls (LSDA), and the C++ library ends the program when it is at none of them: nothing was to be thrown there. A fault is at no call,
  * nor is a call of a function of which the compiler knows that it throws nothing, as it may panic all the same; noexcept says so, too. At
  * such a frame the run over the frames ends, and those further down are forgotten without their destructors.
@@ -42,22 +44,30 @@
 #pragma weak _Unwind_GetLanguageSpecificData
 #pragma weak _Unwind_GetRegionStart
 
-/* The frame that goes on. */
+/* The frame that goes on, or the stack that is left. */
 struct target {
-	const struct goro_deferred *d;
-	uintptr_t sp, hi; /* its stack pointer when it deferred, and the end of its stack */
+	const struct goro_deferred *d; /* NULL: none of these frames */
+	uintptr_t sp;		       /* its stack pointer when it deferred; it is on the stack that we are on */
+	uintptr_t from, to;	       /* the range of the larger stack that is left; 0: there is none */
 };
 
 static struct target target_of(const struct g *g, const struct goro_deferred *d)
 {
-	struct target t = { d, 0, UINTPTR_MAX };
+	struct target t = { .d = d };
 
-	if (d) {
+	if (goro__onstack_above(g, d)) {
+		t.d = NULL;
+		goro__onstack_range(g, &t.from, &t.to);
+	} else if (d) {
 		t.sp = (uintptr_t)d->regs[DEFER_SP];
-		if (d->stack && !(g->flags & G_FOREIGN))
-			t.hi = stk_hi((struct stk){ d->stack });
 	}
 	return t;
+}
+
+/* Has this frame's stack pointer left the larger stack? */
+static inline bool has_left(const struct target *t, uintptr_t sp)
+{
+	return t->to != 0 && (sp < t->from || sp > t->to);
 }
 
 static NOINLINE bool same_function(const struct target *t, uintptr_t pc)
@@ -79,12 +89,14 @@ static NO_SANITIZE bool all_plain(const struct target *t, const struct place *fr
 	for (;; sp = end) {
 		uint32_t l;
 
-		if (t->d && sp >= t->sp && sp < t->hi)
+		if (t->d && sp >= t->sp)
 			return true;
 		l = goro__layout_of(pc - 1);
 		if (!(l & LAYOUT_PLAIN))
 			return l == LAYOUT_END;
 		end = (l & LAYOUT_BY_FP ? fp : sp) + LAYOUT_SIZE(l);
+		if (has_left(t, end))
+			return true;
 		if (end <= sp)
 			return false; /* to another stack */
 		if (t->d && sp < t->sp && t->sp < end && same_function(t, pc))
@@ -120,9 +132,9 @@ static _Noreturn void done(struct unwinding *u)
 static bool reached(const struct target *t, uintptr_t sp, uintptr_t pc)
 {
 	if (!t->d)
-		return false;
+		return has_left(t, sp);
 	if (sp >= t->sp)
-		return sp < t->hi;
+		return true;
 	return t->sp - sp <= PUSHED && same_function(t, pc);
 }
 

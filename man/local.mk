@@ -162,6 +162,7 @@ dist_man_MANS += %D%/goro_errgroup_set_limit.3
 dist_man_MANS += %D%/goro_errgroup_go.3
 dist_man_MANS += %D%/goro_errgroup_go_args.3
 dist_man_MANS += %D%/goro_errgroup_try_go.3
+dist_man_MANS += %D%/goro_errgroup_try_go_args.3
 dist_man_MANS += %D%/goro_errgroup_wait.3
 dist_man_MANS += %D%/goro_local.3
 dist_man_MANS += %D%/goro_local_set.3

@@ -64,6 +64,9 @@ GORO_API GORO_PARKS int goro_errgroup_go_args(struct goro_errgroup *eg, void (*f
 /* Go's TryGo: 1 if fn(arg) is called, 0 if that would exceed the limit, or an error as above. Parks: no. From: any thread. */
 GORO_API int goro_errgroup_try_go(struct goro_errgroup *eg, int (*fn)(void *arg), void *arg);
 
+/* The same of a function with arguments as they are: what GORO_ERRGROUP_TRY_GO() becomes. Errors: as goro_errgroup_go_args(). Parks: no. From: any thread. */
+GORO_API int goro_errgroup_try_go_args(struct goro_errgroup *eg, void (*fn)(void), const uint64_t *arg, unsigned nargs, unsigned fpmask);
+
 /*
  * Waits until all tasks have ended, cancels the context, and returns the first error, or 0. -ETIMEDOUT if the deadline passed before that (-EAGAIN for
  * GORO_NOW): to tell it from a task's own, wait with GORO_FOREVER. -EINVAL eg is NULL. Afterwards the group may be used again, or its memory.
@@ -76,8 +79,9 @@ GORO_END_DECLS
 #ifndef __cplusplus
 /*
  * int GORO_ERRGROUP_GO(eg, f, arguments...): goro_errgroup_go() of a function and arguments as for GORO_GO(), evaluated and copied here and now; f
- * returns an int. Waits while that would exceed the limit; GORO_ERRGROUP_GO_UNTIL(eg, deadline, f, arguments...) does so until the deadline. C only: in C++
- * goro::errgroup (goro.hpp) takes a lambda.
+ * returns an int. Waits while that would exceed the limit; GORO_ERRGROUP_GO_UNTIL(eg, deadline, f, arguments...) does so until the deadline, and
+ * GORO_ERRGROUP_TRY_GO(eg, f, arguments...) does not wait: it gives 1 if f is called, 0 if that would exceed the limit, or an error, as goro_errgroup_try_go().
+ * C only: in C++ goro::errgroup (goro.hpp) takes a lambda.
  *
  *	GORO_ERRGROUP_GO(&eg, fetch, ctx, url, 2.5);
  *	err = goro_errgroup_wait(&eg, GORO_FOREVER);
@@ -89,12 +93,23 @@ GORO_END_DECLS
 		const int64_t goro_until = (deadline);                                                           \
 		GORO__GO(GORO__BY_ERRGROUP, __VA_ARGS__);                                                        \
 	})
+#define GORO_ERRGROUP_TRY_GO(eg, ...)                                                                            \
+	__extension__({                                                                                          \
+		struct goro_errgroup *goro_eg = (eg);                                                            \
+		GORO__GO(GORO__BY_ERRGROUP_TRY, __VA_ARGS__);                                                    \
+	})
 #define GORO__BY_ERRGROUP(fn, arg, nargs, mask)                                                                  \
 	__extension__({                                                                                          \
-		_Static_assert(__builtin_types_compatible_p(goro_r, int),                                        \
-			       "GORO_ERRGROUP_GO: the function must return int, 0 or an error");                 \
+		GORO__RETURNS_ERROR();                                                                           \
 		goro_errgroup_go_args(goro_eg, fn, arg, nargs, mask, goro_until);                                \
 	})
+#define GORO__BY_ERRGROUP_TRY(fn, arg, nargs, mask)                                                              \
+	__extension__({                                                                                          \
+		GORO__RETURNS_ERROR();                                                                           \
+		goro_errgroup_try_go_args(goro_eg, fn, arg, nargs, mask);                                        \
+	})
+#define GORO__RETURNS_ERROR()                                                                                    \
+	_Static_assert(__builtin_types_compatible_p(goro_r, int), "GORO_ERRGROUP_GO: the function must return int, 0 or an error")
 #endif
 
 #endif

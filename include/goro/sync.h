@@ -39,7 +39,8 @@ GORO_API int goro_waitgroup_go_args(struct goro_waitgroup *wg, void (*fn)(void),
 
 /*
  * Waits until the counter is zero. Returns 0, or -ETIMEDOUT when the deadline passed first (-EAGAIN if it
- * was GORO_NOW). When it has returned 0 and no other call waits, the memory of *wg may be reused.
+ * was GORO_NOW). When it has returned 0, and all other calls of it have returned, *wg may be used for another set of events, or its memory for
+ * something else. Panics "sync: WaitGroup is reused before previous Wait has returned" if goro_waitgroup_add() was called too early for that, and it notices.
  * Parks: yes. From: any thread.
  */
 GORO_API GORO_PARKS int goro_waitgroup_wait(struct goro_waitgroup *wg, int64_t deadline);

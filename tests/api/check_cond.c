@@ -116,6 +116,33 @@ static int only_awoken(void *arg)
 	return 0;
 }
 
+static void locks(struct shared *s)
+{
+	goro_mutex_lock(&s->mu);
+	s->open = 1;
+	goro_mutex_unlock(&s->mu);
+	goro_waitgroup_done(&s->wg);
+}
+
+static int stays_locked(void *arg)
+{
+	struct shared s = { .gone = 0 };
+
+	(void)arg;
+	goro_mutex_lock(&s.mu);
+	goro_waitgroup_add(&s.wg, 1);
+	t_check(GORO_GO(locks, &s) == 0);
+	for (int i = 0; i < 50; i++) {
+		goro_yield();
+		t_check_int(goro_cond_wait(&s.cond, &s.mu, 1), ==, -ETIMEDOUT);
+		t_check_int(goro_cond_wait(&s.cond, &s.mu, GORO_NOW), ==, -EAGAIN);
+		t_check_int(s.open, ==, 0);
+	}
+	goro_mutex_unlock(&s.mu);
+	t_check_int(goro_waitgroup_wait(&s.wg, GORO_FOREVER), ==, 0);
+	return 0;
+}
+
 static void opener(struct shared *s)
 {
 	goro_mutex_lock(&s->mu); /* gets it only when wait has unlocked it */
@@ -182,6 +209,7 @@ static const struct go_case cases[] = {
 	{ "Broadcast wakes all goroutines waiting on c.", wakes_all, NULL },
 	{ "It is allowed but not required for the caller to hold c.L during the call.", may_hold_the_lock, NULL },
 	{ "Unlike in other systems, Wait cannot return unless awoken by Broadcast or Signal.", only_awoken, NULL },
+	{ "C: with a deadline that has passed already it stays locked throughout", stays_locked, NULL },
 	{ "Wait atomically unlocks c.L and suspends execution of the calling goroutine. After later resuming execution, Wait locks c.L before "
 	  "returning.", unlocks_and_suspends, NULL },
 	{ "Each Cond has an associated Locker L (often a *Mutex or *RWMutex)", with_an_rwmutex, NULL },

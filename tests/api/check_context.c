@@ -487,6 +487,68 @@ START_TEST(misuse_panics_with_gos_text)
 }
 END_TEST
 
+/* A child that is gone is forgotten above: what has its memory now is another context, and none of the parent's. */
+static void forgotten(void)
+{
+	for (int i = 0; i < 100; i++) {
+		struct goro_context *a = goro_context_with_cancel(bg()), *b = goro_context_with_cancel(bg()), *c = goro_context_with_cancel(a);
+
+		goro_context_unref(c);
+		c = goro_context_with_cancel(b);
+		goro_context_cancel(a);
+		is(c, 0, 0);
+		goro_context_unref(c);
+		goro_context_unref(a);
+		goro_context_unref(b);
+	}
+}
+
+/* Nor does a function that was freed keep its context and what that holds. */
+static void lets_go(void)
+{
+	struct goro_context *v, *c;
+	struct goro_context_func *f;
+
+	destroyed = 0;
+	v = goro_context_with_value(bg(), &key, (void *)1, destroy);
+	c = goro_context_with_cancel(v);
+	goro_context_unref(v);
+	t_check_int(goro_context_after_func(c, called, NULL, &f), ==, 0);
+	goro_context_func_free(f);
+	t_check_int(destroyed, ==, 0);
+	goro_context_unref(c);
+	t_check_int(destroyed, ==, 1);
+}
+
+START_TEST(what_is_gone_is_forgotten)
+{
+	api_everywhere(forgotten);
+	api_everywhere(lets_go);
+}
+END_TEST
+
+/* "Canceling this context releases resources associated with it": its timer, which would be something that may still wake somebody. */
+static int waits_behind_cancelled(void *arg)
+{
+	struct goro_context *p = goro_context_with_cancel(bg()), *c = NULL;
+
+	if (arg)
+		c = goro_context_with_timeout(p, HOUR);
+	goro_context_cancel(p);
+	if (!arg)
+		c = goro_context_with_timeout(p, HOUR);
+	is(c, -ECANCELED, -ECANCELED);
+	return goro_chan_recv(NULL, NULL, GORO_FOREVER);
+}
+
+START_TEST(the_timer_of_a_cancelled_context_keeps_nobody_waiting)
+{
+	static int with;
+
+	api_expect_fatal(waits_behind_cancelled, _i ? &with : NULL, "fatal error: all goroutines are asleep - deadlock!");
+}
+END_TEST
+
 static int leaves(void *arg)
 {
 	struct goro_context **c = arg;
@@ -530,6 +592,8 @@ int main(void)
 	tcase_add_test(tc, done_is_a_case_of_a_select);
 	tcase_add_test(tc, a_tree_of_ten_thousand);
 	tcase_add_test(tc, misuse_panics_with_gos_text);
+	tcase_add_test(tc, what_is_gone_is_forgotten);
+	tcase_add_loop_test(tc, the_timer_of_a_cancelled_context_keeps_nobody_waiting, 0, 2);
 	tcase_add_test(tc, contexts_outlive_a_run);
 	return t_main(s);
 }

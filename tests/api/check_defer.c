@@ -324,6 +324,36 @@ static __attribute__((noinline)) void recovers(struct trace *t)
 	panic("%s", "registers");
 }
 
+/* The deferred function calls itself: the inner call was not made by the panic, though it is of the same function. */
+struct nested {
+	struct trace *t;
+	int depth;
+};
+
+static __attribute__((noinline)) void calls_itself(struct nested *n)
+{
+	if (++n->depth == 1)
+		calls_itself(n);
+	if (recover())
+		put(n->t, (char)('0' + n->depth));
+	n->depth--;
+	put(n->t, '.'); /* no tail call */
+}
+
+static __attribute__((noinline)) void recovers_in_itself(struct nested *n)
+{
+	defer(calls_itself, n);
+	panic("once");
+}
+
+static void only_the_outer_call_recovers(struct trace *t)
+{
+	struct nested n = { t, 0 };
+
+	recovers_in_itself(&n);
+	EXPECT(t, ".1.");
+}
+
 static void registers_survive(struct trace *t)
 {
 	volatile long seed = 11;
@@ -367,6 +397,7 @@ static const struct {
 	{ "arguments of each kind", arguments_of_each_kind },
 	{ "results of each kind after a recovery", results_of_each_kind },
 	{ "callee-saved registers after a recovery", registers_survive },
+	{ "recover was not called directly by a deferred function.", only_the_outer_call_recovers },
 };
 #define NCASES ((int)(sizeof cases / sizeof cases[0]))
 

@@ -327,6 +327,41 @@ START_TEST(a_typed_task_gets_its_arguments_and_its_error_counts)
 }
 END_TEST
 
+static int adds(int64_t *to, int64_t n, double more, const int *go_on)
+{
+	while (!__atomic_load_n(go_on, __ATOMIC_ACQUIRE))
+		goro_yield();
+	return (int)__atomic_add_fetch(to, n + (int64_t)more, __ATOMIC_SEQ_CST) > 1000 ? -EDOM : 0;
+}
+
+static void typed_tries(void)
+{
+	struct goro_errgroup eg = GORO_ERRGROUP_INIT;
+	int64_t sum = 0;
+	int evaluated = 0, go_on = 0;
+
+	goro_errgroup_set_limit(&eg, 2);
+	for (int i = 0; i < 5; i++)
+		t_check_int(GORO_ERRGROUP_TRY_GO(&eg, adds, &sum, (int64_t)++evaluated, 100.5, &go_on), ==, i < 2);
+	t_check_int(evaluated, ==, 5); /* also where nothing was started */
+	t_check_int(GORO_ERRGROUP_TRY_GO(&eg, fails), ==, 0);
+	__atomic_store_n(&go_on, 1, __ATOMIC_RELEASE);
+	t_check_int(goro_errgroup_wait(&eg, GORO_FOREVER), ==, 0);
+	t_check_int(sum, ==, 203);
+	t_check_int(GORO_ERRGROUP_TRY_GO(&eg, adds, &sum, (int64_t)1000, 0.0, &go_on), ==, 1);
+	t_check_int(goro_errgroup_wait(&eg, GORO_FOREVER), ==, -EDOM);
+	t_check_int(goro_errgroup_try_go_args(&eg, NULL, NULL, 0, 0), ==, -EINVAL);
+	t_check_int(goro_errgroup_try_go_args(&eg, (void (*)(void))fails, NULL, 9, 0), ==, -EINVAL);
+	t_check_int(goro_errgroup_try_go_args(NULL, (void (*)(void))fails, NULL, 0, 0), ==, -EINVAL);
+	goro_errgroup_fini(&eg);
+}
+
+START_TEST(a_typed_try_starts_a_task_or_says_that_the_limit_is_reached)
+{
+	api_everywhere(typed_tries);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("errgroup");
@@ -343,5 +378,6 @@ int main(void)
 	tcase_add_test(tc, tasks_may_add_tasks);
 	tcase_add_test(tc, a_task_may_end_by_goro_exit);
 	tcase_add_test(tc, a_typed_task_gets_its_arguments_and_its_error_counts);
+	tcase_add_test(tc, a_typed_try_starts_a_task_or_says_that_the_limit_is_reached);
 	return t_main(s);
 }

@@ -238,6 +238,34 @@ START_TEST(unlock_of_an_unlocked_mutex_stays_fatal_as_in_Go)
 }
 END_TEST
 
+static void panics_in_regions(struct seen *s)
+{
+	defer(catcher, s);
+	goro_preempt_off();
+	goro_preempt_off();
+	panic("in two regions");
+}
+
+/* The regions that a recovered panic has left are over: only the first one is left to be ended. */
+static int regions_are_over(void *arg)
+{
+	static struct seen s;
+
+	(void)arg;
+	goro_preempt_off();
+	panics_in_regions(&s);
+	goro_preempt_on();
+	fprintf(stderr, "once\n");
+	goro_preempt_on();
+	return 0;
+}
+
+START_TEST(a_recovered_panic_ends_the_regions_without_preemption_that_it_left)
+{
+	api_expect_fatal(regions_are_over, NULL, "once\nfatal error: goro_preempt_on without goro_preempt_off");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("panic_fatal");
@@ -249,6 +277,7 @@ int main(void)
 	tcase_add_test(tc, nested_panics_are_printed_as_Go_prints_them);
 	tcase_add_test(tc, a_panic_on_a_plain_thread_ends_the_process_too);
 	tcase_add_test(tc, GORO_TRACEBACK_says_how_much_is_told);
+	tcase_add_test(tc, a_recovered_panic_ends_the_regions_without_preemption_that_it_left);
 	tcase_add_test(tc, unlock_of_an_unlocked_mutex_stays_fatal_as_in_Go);
 	suite_add_tcase(s, tc);
 	return t_main(s);

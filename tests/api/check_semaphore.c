@@ -132,11 +132,58 @@ static int released_too_much(void *arg)
 	return 0;
 }
 
+/* One release serves all that fit, and no more. */
+static int one_release_serves_many(void *arg)
+{
+	struct shared s = { .sem = GORO_SEMAPHORE_INIT(6) };
+
+	(void)arg;
+	t_check_int(goro_semaphore_acquire(&s.sem, 6, GORO_NOW), ==, 0);
+	for (int i = 0; i < 4; i++)
+		queue_up(&s, 2);
+	goro_semaphore_release(&s.sem, 6);
+	t_eventually(LOAD(s.got) == 3, API_PATIENCE);
+	for (int i = 0; i < 50; i++)
+		goro_yield();
+	t_check_int(LOAD(s.got), ==, 3);
+	goro_semaphore_release(&s.sem, 2);
+	t_check_int(goro_waitgroup_wait(&s.wg, goro_after(API_PATIENCE * GORO_MILLISECOND)), ==, 0);
+	return 0;
+}
+
+static void doomed(struct shared *s)
+{
+	ADD(s->got, 1);
+	t_check_int(goro_semaphore_acquire(&s->sem, 4, goro_after(50 * GORO_MILLISECOND)), ==, -ETIMEDOUT);
+	ADD(s->got, 1);
+	goro_waitgroup_done(&s->wg);
+}
+
+/* A request for more than there are waits in nobody's way, for as long as it waits. */
+static int doomed_ones_are_passed(void *arg)
+{
+	struct shared s = { .sem = GORO_SEMAPHORE_INIT(3) };
+
+	(void)arg;
+	goro_waitgroup_add(&s.wg, 1);
+	t_check(GORO_GO(doomed, &s) == 0);
+	t_eventually(LOAD(s.got) != 0, API_PATIENCE);
+	while (LOAD(s.got) == 1) {
+		t_check(goro_semaphore_tryacquire(&s.sem, 3) == 1);
+		goro_semaphore_release(&s.sem, 3);
+		goro_yield();
+	}
+	t_check_int(goro_waitgroup_wait(&s.wg, GORO_FOREVER), ==, 0);
+	return 0;
+}
+
 static const struct go_case cases[] = {
 	{ "Acquire acquires the semaphore with a weight of n, blocking until resources are available", counts, NULL },
 	{ "or ctx is done. [...] On failure, returns ctx.Err() and leaves the semaphore unchanged.", failure_changes_nothing, NULL },
 	{ "(There are still waiters blocked: a big request is not starved by small ones.)", big_requests_do_not_starve, NULL },
 	{ "(If we're at the front and there are extra tokens left, notify other waiters.)", the_next_goes_on, NULL },
+	{ "C: one release serves all that fit", one_release_serves_many, NULL },
+	{ "C: a doomed call is in nobody's way while it waits", doomed_ones_are_passed, NULL },
 	{ "(Don't make other Acquire calls block on one that's doomed to fail.)", more_than_there_are, NULL },
 	{ "Release releases the semaphore with a weight of n. (Go's panic)", released_too_much,
 	  "panic: semaphore: released more than held" },

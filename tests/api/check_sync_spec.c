@@ -8,6 +8,7 @@
 #include <check.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api.h"
@@ -247,30 +248,37 @@ static int f_panics(void *arg)
 }
 
 /*
- * Go may panic "WaitGroup is reused before previous Wait has returned" here. Each Wait of ours that found the counter
- * above zero ends when it has been zero, whatever becomes of it then: those who wait have been told one by one.
+ * The next set begins between the last Done and the return of a Wait that slept. Should that Wait come to sleep later, or return sooner, for once, then
+ * another one gets its chance.
  */
+static int adds_too_early(int thread)
+{
+	for (;;) {
+		struct early {
+			struct shared s;
+			struct go_wait w;
+		} *e = t_keep(calloc(1, sizeof(*e)));
+
+		e->w.thread = thread;
+		goro_waitgroup_add(&e->s.wg, 1);
+		go_begin(&e->w, waits, &e->s);
+		go_still_waits(&e->w);
+		goro_waitgroup_done(&e->s.wg);
+		goro_waitgroup_add(&e->s.wg, 1);
+		goro_chan_recv(e->w.over, NULL, goro_after(100 * GORO_MILLISECOND));
+	}
+}
+
 static int reused_before_wait_has_returned(void *arg)
 {
 	(void)arg;
-	for (int i = 0; i < t_scaled(200); i++) {
-		struct shared s = { .got = 0 };
-		struct go_wait w[2] = { { .thread = i % 16 == 0 } };
+	return adds_too_early(0);
+}
 
-		goro_waitgroup_add(&s.wg, 1);
-		go_begin(&w[0], waits, &s);
-		go_begin(&w[1], waits, &s);
-		if (i & 1)
-			for (int k = 0; k < 3; k++)
-				goro_yield();
-		goro_waitgroup_done(&s.wg);
-		t_check_int(goro_waitgroup_wait(&s.wg, GORO_FOREVER), ==, 0);
-		goro_waitgroup_add(&s.wg, 1); /* the two may still be on their way out, or even in */
-		goro_waitgroup_done(&s.wg);
-		go_ends(&w[0]);
-		go_ends(&w[1]);
-	}
-	return 0;
+static int reused_before_a_thread_has_returned(void *arg)
+{
+	(void)arg;
+	return adds_too_early(1);
 }
 
 /* ---- Mutex ------------------------------------------------------------------------------------------------------- */
@@ -516,7 +524,10 @@ static const struct go_case cases[] = {
 	{ "Go calls f in a new goroutine and adds that task to the WaitGroup. When f returns, the task is removed from the WaitGroup.",
 	  removed_when_f_exits, NULL },
 	{ "The function f must not panic.", f_panics, "panic: from f" },
-	{ "C: WaitGroup is reused before previous Wait has returned", reused_before_wait_has_returned, NULL },
+	{ "New Add calls must happen after all previous Wait calls have returned.", reused_before_wait_has_returned,
+	  "panic: sync: WaitGroup is reused before previous Wait has returned" },
+	{ "C: the same of a plain thread that waits", reused_before_a_thread_has_returned,
+	  "panic: sync: WaitGroup is reused before previous Wait has returned" },
 	{ "The zero value for a Mutex is an unlocked mutex.", zero_value_is_unlocked, NULL },
 	{ "If the lock is already in use, the calling goroutine blocks until the mutex is available.", blocks_until_available, NULL },
 	{ "TryLock tries to lock m and reports whether it succeeded.", trylock_reports, NULL },

@@ -175,6 +175,46 @@ START_TEST(a_negative_counter_panics)
 }
 END_TEST
 
+/* Two wait, and the one who is back first begins a new round: the other one says so if it meets that, or returns. */
+static int reused, noticed; /* by an execution; by how many of them */
+
+static void waits_and_reuses(void)
+{
+	waits();
+	if (reused++)
+		return;
+	goro_waitgroup_add(&wg, 1);
+	goro_waitgroup_done(&wg);
+}
+
+static void reset_reuse(void)
+{
+	reset();
+	reused = 0;
+}
+
+static void reuse_is_named(void)
+{
+	for (int i = 0; i < MODEL_THREADS; i++) {
+		if (!model_panics[i])
+			continue;
+		noticed++;
+		model_check(strcmp(model_panics[i], "sync: WaitGroup is reused before previous Wait has returned") == 0);
+	}
+	model_check(wg.state == 0 && reused >= 1);
+}
+
+START_TEST(reuse_before_another_wait_has_returned_is_named)
+{
+	struct model m = { .setup = reset_reuse, .thread = { works, waits_and_reuses, waits_and_reuses }, .check = reuse_is_named };
+
+	count = 1;
+	noticed = 0;
+	model_explore(&m);
+	ck_assert_int_gt(noticed, 0);
+}
+END_TEST
+
 /* Add from zero while somebody waits: Go's words, or the two have not met. */
 static void adds_late(void)
 {
@@ -192,7 +232,8 @@ static void misuse_is_named(void)
 {
 	for (int i = 0; i < MODEL_THREADS; i++)
 		model_check(!model_panics[i] ||
-			    strcmp(model_panics[i], "sync: WaitGroup misuse: Add called concurrently with Wait") == 0);
+			    strcmp(model_panics[i], "sync: WaitGroup misuse: Add called concurrently with Wait") == 0 ||
+			    strcmp(model_panics[i], "sync: WaitGroup is reused before previous Wait has returned") == 0);
 }
 
 START_TEST(misuse_panics_and_never_hangs_those_who_do_it_right)
@@ -217,6 +258,7 @@ int main(void)
 	tcase_add_test(tc, a_late_done_leaves_the_sleepers_of_the_next_round_alone);
 	tcase_add_test(tc, a_late_done_and_one_of_the_next_round_wake_all_between_them);
 	tcase_add_test(tc, a_negative_counter_panics);
+	tcase_add_test(tc, reuse_before_another_wait_has_returned_is_named);
 	tcase_add_test(tc, misuse_panics_and_never_hangs_those_who_do_it_right);
 	suite_add_tcase(s, tc);
 	return model_main(s);

@@ -436,6 +436,39 @@ START_TEST(a_sleepers_memory_may_go_as_soon_as_it_is_stopped)
 }
 END_TEST
 
+static void with_two_that_are_due(void)
+{
+	reset();
+	for (int i = 0; i < 2; i++) {
+		sleeper[i].fn = wakes;
+		sleeper[i].arg = &got[i];
+		goro__timer_start_at(&ps[0], &sleeper[i], 1 + i);
+	}
+}
+
+static void stops_the_first(void)
+{
+	model_check(goro__timer_stop(&sleeper[0]) == (got[0] == 0));
+	model_forbid(&sleeper[0], sizeof(sleeper[0]));
+}
+
+static void the_second_has_fired(void)
+{
+	model_check(got[1] == 1);
+	heap_is_empty();
+}
+
+/* If the second runner took the other timer meanwhile, the word would say of the first one's callback that it is over. */
+START_TEST(of_two_runners_one_waits_for_the_others_callback)
+{
+	static const struct model m = {
+		.setup = with_two_that_are_due, .thread = { stops_the_first, helps_first, helps_first }, .check = the_second_has_fired
+	};
+
+	model_explore(&m);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("model timer");
@@ -451,6 +484,7 @@ int main(void)
 	tcase_add_test(tc, a_reset_on_another_P_agrees);
 	tcase_add_test(tc, a_ticker_that_is_stopped_ticks_no_more);
 	tcase_add_test(tc, a_sleepers_memory_may_go_as_soon_as_it_is_stopped);
+	tcase_add_test(tc, of_two_runners_one_waits_for_the_others_callback);
 	suite_add_tcase(s, tc);
 	return model_main(s);
 }
