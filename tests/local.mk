@@ -36,6 +36,7 @@ t_programs += %D%/unit/check_cpu
 %C%_unit_check_cpu_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_cpu_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_epoll
+%C%_unit_check_epoll_SOURCES = %D%/unit/check_epoll.c %D%/unit/backend.h
 %C%_unit_check_epoll_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_epoll_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_fd
@@ -49,6 +50,7 @@ t_programs += %D%/unit/check_op
 %C%_unit_check_op_LDADD = $(T_UNIT)
 if URING
 t_programs += %D%/unit/check_ring
+%C%_unit_check_ring_SOURCES = %D%/unit/check_ring.c %D%/unit/backend.h
 %C%_unit_check_ring_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_ring_LDADD = $(T_UNIT)
 endif
