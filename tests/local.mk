@@ -400,7 +400,7 @@ check-local:
 endif
 
 TESTS += $(t_scripts)
-EXTRA_DIST += $(t_scripts) %D%/driver %D%/compile_fail %D%/tsan.supp
+EXTRA_DIST += $(t_scripts) %D%/driver %D%/tap.sh %D%/compile_fail %D%/tsan.supp
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = $(top_srcdir)/%D%/driver
 SH_LOG_DRIVER = $(top_srcdir)/%D%/driver
