@@ -385,7 +385,7 @@ if HAVE_CHECK
 check_LTLIBRARIES += %D%/libt.la
 %C%_libt_la_SOURCES = %D%/t.c %D%/t.h %D%/t_wait.c
 check_LTLIBRARIES += %D%/api/libapi.la
-%C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h %D%/api/cases.c %D%/api/cases.h %D%/api/hpp.h
+%C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h %D%/api/cases.c %D%/api/cases.h %D%/api/hpp.h %D%/api/seen.h
 check_LTLIBRARIES += %D%/preempt/libpre.la
 %C%_preempt_libpre_la_SOURCES = %D%/preempt/pre.c %D%/preempt/pre.h
 check_LTLIBRARIES += %D%/model/libmodel.la
