@@ -104,6 +104,8 @@ static int one_left(void *arg)
 	for (int i = 0; i < 10; i++)
 		t_check_int(go(ends_soon), ==, 0);
 	t_check_int(go(named), ==, 0);
+	/* On a busy machine ten do not end within 100 ms. */
+	t_eventually(goro_leak_check(-1, goro_after(100 * GORO_MILLISECOND)) == 1, API_PATIENCE);
 	t_check_int(goro_leak_check(written, goro_after(100 * GORO_MILLISECOND)), ==, 1);
 	t_check(strncmp(what_was_written(), "goro: left alive: 1 goroutine\n\ngoroutine ", 41) == 0, "%.2000s", api_err);
 	t_check(strstr(api_err, " \"the leak\" [chan receive]:\n") != NULL, "%.2000s", api_err);
