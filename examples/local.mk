@@ -25,66 +25,60 @@ noinst_PROGRAMS += %D%/words
 %C%_words_SOURCES = %D%/words.cc
 endif
 
-# Classics of concurrent programming; run and compared like the guide's.
-classics =
-classics += %D%/classics/chameneos
-classics += %D%/classics/philosophers
-classics += %D%/classics/power_series
-classics += %D%/classics/prime_multiples
-classics += %D%/classics/quicksort
-classics += %D%/classics/ring
+# Classics of concurrent programming, and the goroutine guide: each prints what its head says, which is in its .want file too;
+# tests/guide/run.sh compares.
+compared =
+compared += %D%/classics/chameneos
+compared += %D%/classics/philosophers
+compared += %D%/classics/power_series
+compared += %D%/classics/prime_multiples
+compared += %D%/classics/quicksort
+compared += %D%/classics/ring
+compared += %D%/guide/build_once
+compared += %D%/guide/build_ticker
+compared += %D%/guide/edge_add_inside
+compared += %D%/guide/edge_range_unclosed
+compared += %D%/guide/edge_recover_elsewhere
+compared += %D%/guide/edge_result_by_variable
+compared += %D%/guide/edge_sleep_to_wait
+compared += %D%/guide/edge_unread_result
+compared += %D%/guide/error_channel
+compared += %D%/guide/error_errgroup
+compared += %D%/guide/error_recover
+compared += %D%/guide/ex01_hello_trap
+compared += %D%/guide/ex02_sleep
+compared += %D%/guide/ex03_waitgroup
+compared += %D%/guide/ex04_workers
+compared += %D%/guide/ex05_loop_variable
+compared += %D%/guide/ex06_loop_parameter
+compared += %D%/guide/ex07_counting
+compared += %D%/guide/ex08_panic
+compared += %D%/guide/ex09_recover
+compared += %D%/guide/ex10_maxprocs
+compared += %D%/guide/mistake_data_race
+compared += %D%/guide/mistake_forgotten_add
+compared += %D%/guide/mistake_forgotten_wait
+compared += %D%/guide/mistake_outlives_request
+compared += %D%/guide/mistake_shared_buffer
+compared += %D%/guide/mistake_wait_inside
+compared += %D%/guide/pattern1_fire_and_forget
+compared += %D%/guide/pattern2_spawn_and_wait
+compared += %D%/guide/pattern3_worker_pool
+compared += %D%/guide/pattern4_cancel_channel
+compared += %D%/guide/pattern4_cancel_context
+compared += %D%/guide/test_spawn
+compared += %D%/guide/tricky_arguments
+compared += %D%/guide/tricky_deadlock
+compared += %D%/guide/tricky_how_many
+compared += %D%/guide/tricky_leak
+compared += %D%/guide/tricky_maxprocs1
+compared += %D%/guide/tricky_nil_channel
+compared += %D%/guide/tricky_one_value
+compared += %D%/guide/tricky_recover_outside
+compared += %D%/guide/tricky_start
+compared += %D%/guide/tricky_what_prints
+compared += %D%/guide/tricky_yield
 if GUIDE
-noinst_PROGRAMS += $(classics)
+noinst_PROGRAMS += $(compared)
 endif
-EXTRA_DIST += $(classics:=.want)
-
-# The goroutine guide: each program prints what its head says, which is in its .want file too; tests/guide/run.sh compares.
-guide_programs =
-guide_programs += %D%/guide/build_once
-guide_programs += %D%/guide/build_ticker
-guide_programs += %D%/guide/edge_add_inside
-guide_programs += %D%/guide/edge_range_unclosed
-guide_programs += %D%/guide/edge_recover_elsewhere
-guide_programs += %D%/guide/edge_result_by_variable
-guide_programs += %D%/guide/edge_sleep_to_wait
-guide_programs += %D%/guide/edge_unread_result
-guide_programs += %D%/guide/error_channel
-guide_programs += %D%/guide/error_errgroup
-guide_programs += %D%/guide/error_recover
-guide_programs += %D%/guide/ex01_hello_trap
-guide_programs += %D%/guide/ex02_sleep
-guide_programs += %D%/guide/ex03_waitgroup
-guide_programs += %D%/guide/ex04_workers
-guide_programs += %D%/guide/ex05_loop_variable
-guide_programs += %D%/guide/ex06_loop_parameter
-guide_programs += %D%/guide/ex07_counting
-guide_programs += %D%/guide/ex08_panic
-guide_programs += %D%/guide/ex09_recover
-guide_programs += %D%/guide/ex10_maxprocs
-guide_programs += %D%/guide/mistake_data_race
-guide_programs += %D%/guide/mistake_forgotten_add
-guide_programs += %D%/guide/mistake_forgotten_wait
-guide_programs += %D%/guide/mistake_outlives_request
-guide_programs += %D%/guide/mistake_shared_buffer
-guide_programs += %D%/guide/mistake_wait_inside
-guide_programs += %D%/guide/pattern1_fire_and_forget
-guide_programs += %D%/guide/pattern2_spawn_and_wait
-guide_programs += %D%/guide/pattern3_worker_pool
-guide_programs += %D%/guide/pattern4_cancel_channel
-guide_programs += %D%/guide/pattern4_cancel_context
-guide_programs += %D%/guide/test_spawn
-guide_programs += %D%/guide/tricky_arguments
-guide_programs += %D%/guide/tricky_deadlock
-guide_programs += %D%/guide/tricky_how_many
-guide_programs += %D%/guide/tricky_leak
-guide_programs += %D%/guide/tricky_maxprocs1
-guide_programs += %D%/guide/tricky_nil_channel
-guide_programs += %D%/guide/tricky_one_value
-guide_programs += %D%/guide/tricky_recover_outside
-guide_programs += %D%/guide/tricky_start
-guide_programs += %D%/guide/tricky_what_prints
-guide_programs += %D%/guide/tricky_yield
-if GUIDE
-noinst_PROGRAMS += $(guide_programs)
-endif
-EXTRA_DIST += $(guide_programs:=.want)
+EXTRA_DIST += $(compared:=.want)

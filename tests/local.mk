@@ -36,6 +36,7 @@ t_programs += %D%/unit/check_cpu
 %C%_unit_check_cpu_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_cpu_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_epoll
+%C%_unit_check_epoll_SOURCES = %D%/unit/check_epoll.c %D%/unit/backend.h
 %C%_unit_check_epoll_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_epoll_LDADD = $(T_UNIT)
 t_programs += %D%/unit/check_fd
@@ -49,6 +50,7 @@ t_programs += %D%/unit/check_op
 %C%_unit_check_op_LDADD = $(T_UNIT)
 if URING
 t_programs += %D%/unit/check_ring
+%C%_unit_check_ring_SOURCES = %D%/unit/check_ring.c %D%/unit/backend.h
 %C%_unit_check_ring_CPPFLAGS = $(T_UNIT_CPPFLAGS)
 %C%_unit_check_ring_LDADD = $(T_UNIT)
 endif
@@ -383,7 +385,7 @@ if HAVE_CHECK
 check_LTLIBRARIES += %D%/libt.la
 %C%_libt_la_SOURCES = %D%/t.c %D%/t.h %D%/t_wait.c
 check_LTLIBRARIES += %D%/api/libapi.la
-%C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h %D%/api/cases.c %D%/api/cases.h
+%C%_api_libapi_la_SOURCES = %D%/api/api.c %D%/api/api.h %D%/api/cases.c %D%/api/cases.h %D%/api/hpp.h %D%/api/seen.h
 check_LTLIBRARIES += %D%/preempt/libpre.la
 %C%_preempt_libpre_la_SOURCES = %D%/preempt/pre.c %D%/preempt/pre.h
 check_LTLIBRARIES += %D%/model/libmodel.la
@@ -398,7 +400,7 @@ check-local:
 endif
 
 TESTS += $(t_scripts)
-EXTRA_DIST += $(t_scripts) %D%/driver %D%/compile_fail %D%/tsan.supp
+EXTRA_DIST += $(t_scripts) %D%/driver %D%/tap.sh %D%/compile_fail %D%/tsan.supp
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = $(top_srcdir)/%D%/driver
 SH_LOG_DRIVER = $(top_srcdir)/%D%/driver

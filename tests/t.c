@@ -159,6 +159,15 @@ void t_tcase_set_timeout(TCase *tc, double seconds)
 			set_limit(i, seconds);
 }
 
+TCase *t_case(Suite *s, const char *name, double seconds)
+{
+	TCase *tc = t_tcase_create(name);
+
+	t_tcase_set_timeout(tc, seconds);
+	suite_add_tcase(s, tc);
+	return tc;
+}
+
 /* ---------------------------------------------------------------------------------------------------- */
 /* Failures and skips */
 

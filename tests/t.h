@@ -13,10 +13,9 @@
  *	int main(void)
  *	{
  *		Suite *s = suite_create("chan");
- *		TCase *tc = tcase_create("close");
+ *		TCase *tc = t_case(s, "close", 60);
  *
  *		tcase_add_test(tc, recv_on_closed_channel_drains_then_returns_zero);
- *		suite_add_tcase(s, tc);
  *		return t_main(s);
  *	}
  *
@@ -93,6 +92,9 @@ long t_scaled(long n);
  * runtime stops under them: nobody can free it before, and afterwards only their stacks knew of it. Any thread.
  */
 void *t_keep(void *p);
+
+/* A new test case of s, with a limit in seconds: tcase_create(), tcase_set_timeout(), suite_add_tcase(). */
+TCase *t_case(Suite *s, const char *name, double seconds);
 
 /* Runs the suite and returns main()'s value. The summary line is libcheck's. */
 int t_main(Suite *s);

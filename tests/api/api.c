@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ int api_timing_is_sound(void)
 	return t_scaled(100) >= 100;
 }
 
-const unsigned api_stress_procs[3] = { 1, 2, 8 };
+const unsigned api_procs[3] = { 1, 2, 8 };
 
 int64_t api_stress_ns(void)
 {
@@ -54,6 +55,46 @@ int64_t api_stress_ns(void)
 
 	/* Shortened where all is slow, but not until nothing happens any more. */
 	return (ms > least ? ms : least) * GORO_MILLISECOND;
+}
+
+double api_stress_limit(void)
+{
+	return 60 + 3.0 * (double)api_stress_ns() / 1e9;
+}
+
+int api_waiting(const char *why)
+{
+	int n = 0, fd = memfd_create("dump", MFD_CLOEXEC);
+	FILE *f = fdopen(fd, "w+");
+	char line[256];
+
+	t_check(f != NULL);
+	goro_dump(fd);
+	rewind(f);
+	while (fgets(line, sizeof line, f)) {
+		const char *reason = strstr(line, " [");
+
+		if (reason && (strncmp(line, "goroutine ", 10) == 0 || strncmp(line, "plain thread ", 13) == 0))
+			n += strncmp(reason + 2, why, strlen(why)) == 0;
+	}
+	fclose(f);
+	return n;
+}
+
+int api_asleep(pid_t tid)
+{
+	char path[64], buf[256];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	t_check(fd >= 0);
+	n = read(fd, buf, sizeof buf - 1);
+	close(fd);
+	t_check(n > 0);
+	buf[n] = 0;
+	return strstr(buf, ") S ") != NULL;
 }
 
 static int entries(const char *path)
@@ -147,6 +188,19 @@ int api_child(unsigned procs, goro_main_fn fn, void *arg, char *err, size_t size
 	return status;
 }
 
+char api_err[1 << 16];
+
+void api_expect_end(unsigned procs, goro_main_fn fn, void *arg, int status, const char *begins)
+{
+	int got = api_child(procs, fn, arg, api_err, sizeof api_err);
+
+	t_check(WIFEXITED(got) && WEXITSTATUS(got) == status, "%#x: %.2000s", got, api_err);
+	if (begins)
+		t_check(strncmp(api_err, begins, strlen(begins)) == 0, "%.2000s", api_err);
+	else
+		t_check(api_err[0] == 0, "%.2000s", api_err);
+}
+
 void api_expect_fatal(goro_main_fn fn, void *arg, const char *text)
 {
 	api_expect_fatal_procs(0, fn, arg, text);
@@ -154,13 +208,11 @@ void api_expect_fatal(goro_main_fn fn, void *arg, const char *text)
 
 void api_expect_fatal_procs(unsigned procs, goro_main_fn fn, void *arg, const char *text)
 {
-	static char err[65536];
-	int status = api_child(procs, fn, arg, err, sizeof err);
+	int status = api_child(procs, fn, arg, api_err, sizeof api_err);
 
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 2 || !strstr(err, text))
-		fprintf(stderr, "wanted '%s' and exit status 2, got wait status %#x and:\n%s\n", text,
-			status, err);
-	t_check(strstr(err, text) != NULL);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 2 || !strstr(api_err, text))
+		fprintf(stderr, "wanted '%s' and exit status 2, got wait status %#x and:\n%s\n", text, status, api_err);
+	t_check(strstr(api_err, text) != NULL);
 	t_check(WIFEXITED(status));
 	t_check(WEXITSTATUS(status) == 2);
 }
@@ -182,6 +234,50 @@ static void *join(void *arg)
 void api_join(pthread_t t)
 {
 	goro_blocking(join, &t);
+}
+
+struct crowd {
+	void (*work)(void *arg, int who);
+	void *arg;
+	struct goro_waitgroup wg;
+};
+
+struct member {
+	struct crowd *crowd;
+	pthread_t thread;
+	int who;
+};
+
+static void in_crowd(struct crowd *c, int who)
+{
+	c->work(c->arg, who);
+	goro_waitgroup_done(&c->wg);
+}
+
+static void *crowd_thread(void *arg)
+{
+	struct member *m = arg;
+
+	in_crowd(m->crowd, m->who);
+	return NULL;
+}
+
+void api_crowd(int goroutines, int threads, void (*work)(void *arg, int who), void *arg)
+{
+	struct crowd c = { .work = work, .arg = arg };
+	struct member m[API_CROWD_THREADS];
+
+	t_check_int(threads, <=, API_CROWD_THREADS);
+	goro_waitgroup_add(&c.wg, goroutines + threads);
+	for (int i = 0; i < threads; i++) {
+		m[i] = (struct member){ .crowd = &c, .who = goroutines + i + 1 };
+		m[i].thread = api_thread(crowd_thread, &m[i]);
+	}
+	for (int i = 1; i <= goroutines; i++)
+		t_check_int(GORO_GO(in_crowd, &c, i), ==, 0);
+	t_check_int(goro_waitgroup_wait(&c.wg, GORO_FOREVER), ==, 0);
+	for (int i = 0; i < threads; i++)
+		api_join(m[i].thread);
 }
 
 static void (*body)(void);

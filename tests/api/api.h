@@ -23,9 +23,21 @@ void api_run_procs(unsigned procs, goro_main_fn fn, void *arg);
 /* A number below n from t_rand(). */
 unsigned api_below(uint64_t *state, unsigned n);
 
-/* How long each part of a stress program goes on: GORO_STRESS_SECONDS (default 2) over the three numbers of processors. */
+/* The numbers of processors that a test is run on if it is run on several: 1, 2, 8. */
+extern const unsigned api_procs[3];
+
+/* How long each part of a stress program goes on: GORO_STRESS_SECONDS (default 2) over the three of api_procs. */
 int64_t api_stress_ns(void);
-extern const unsigned api_stress_procs[3];
+
+/* For t_case(): the limit of a test whose parts take that long, in seconds. */
+double api_stress_limit(void);
+
+/*
+ * How many others, goroutines and plain threads without a deadline, wait for what begins with why: "chan receive", "sync.Mutex.Lock", "IO wait",
+ * as goro_dump() has it. And whether a thread sleeps in the kernel. For t_eventually(): who says that he is about to call is not yet in the queue.
+ */
+int api_waiting(const char *why);
+int api_asleep(pid_t tid);
 
 /* Process figures from /proc/self and the CPU clock. */
 int api_fds(void);
@@ -39,7 +51,14 @@ int64_t api_cpu_ns(void);
  */
 int api_child(unsigned procs, goro_main_fn fn, void *arg, char *err, size_t size);
 
-/* The child must end with status 2 and have written text to stderr. */
+/*
+ * The child must end by exit with the status, and what it wrote to stderr must begin with begins; NULL: it must have written nothing.
+ * It is left in api_err.
+ */
+extern char api_err[1 << 16];
+void api_expect_end(unsigned procs, goro_main_fn fn, void *arg, int status, const char *begins);
+
+/* The child must end with status 2 and have written text, anywhere, to stderr. */
 void api_expect_fatal(goro_main_fn fn, void *arg, const char *text);
 void api_expect_fatal_procs(unsigned procs, goro_main_fn fn, void *arg, const char *text);
 
@@ -49,6 +68,13 @@ int api_timing_is_sound(void);
 /* pthread_create() that fails the test; pthread_join() that lets the other goroutines go on. */
 pthread_t api_thread(void *(*fn)(void *), void *arg);
 void api_join(pthread_t t);
+
+/*
+ * work(arg, who) in so many goroutines and in so many plain threads at once, who being 1, 2 and so on, the threads' last. Returns when it has
+ * returned in all of them. From: goroutine, or, without goroutines, any thread.
+ */
+#define API_CROWD_THREADS 4 /* at most */
+void api_crowd(int goroutines, int threads, void (*work)(void *arg, int who), void *arg);
 
 /* Runs fn as the main goroutine, on one processor and on eight, and in a plain thread beside a runtime that has one, then two. */
 void api_everywhere(void (*fn)(void));

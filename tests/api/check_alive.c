@@ -19,6 +19,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "api.h"
@@ -28,8 +29,6 @@
 #define QUIET_US 400000
 #define ALIVE 100 /* what api_child() makes of 0 */
 
-static char err[1 << 16];
-static const unsigned procs[] = { 1, 2, 8 };
 static struct goro_chan *news;
 
 static int waits_for_news(void)
@@ -108,7 +107,10 @@ static int waits_with_a_deadline(void *arg)
 
 /* ---- input and output ------------------------------------------------------------------------------------------------- */
 
-/* A process that writes a byte to fd after a while. It is forked by a goroutine: system calls are all that it may make. */
+/*
+ * QUIET_US here and below is how long nothing happens: what is tested. A process that writes a byte to fd after it. It
+ * is forked by a goroutine: system calls are all that it may make.
+ */
 static void writes_later(int fd)
 {
 	if (fork() == 0) {
@@ -244,6 +246,37 @@ static int computes(void *arg)
 	return 0;
 }
 
+/*
+ * Blocks, without saying so, until all others are asleep: another process writes a byte when ours has used no CPU for a while, a few ticks of sysmon's. Who
+ * looked from inside would wake what he looks at.
+ */
+static void blocks_until_all_are_asleep(void)
+{
+	enum { STEP_US = 1000, QUIET_STEPS = 25, STEPS = 20000 };
+	clockid_t clock;
+	int fd[2];
+	char c;
+
+	t_check_int(pipe2(fd, O_CLOEXEC), ==, 0);
+	t_check_int(clock_getcpuclockid(getpid(), &clock), ==, 0);
+	if (fork() == 0) {
+		struct timespec last = { 0, 0 }, now;
+
+		for (int i = 0, quiet = 0; i < STEPS && quiet < QUIET_STEPS; i++) {
+			usleep(STEP_US);
+			clock_gettime(clock, &now);
+			quiet = memcmp(&now, &last, sizeof now) == 0 ? quiet + 1 : 0;
+			last = now;
+			if (quiet == QUIET_STEPS)
+				_exit(write(fd[1], "x", 1) != 1);
+		}
+		_exit(1);
+	}
+	close(fd[1]);
+	t_check_int(read(fd[0], &c, 1), ==, 1);
+	close(fd[0]);
+}
+
 static int changes_the_number_of_processors(void *arg)
 {
 	int64_t end = goro_after(QUIET);
@@ -252,7 +285,7 @@ static int changes_the_number_of_processors(void *arg)
 	t_check_int(go(sleeps_for_ever), ==, 0);
 	for (int i = 1; goro_now() < end; i++) {
 		t_check_int(goro_maxprocs(1 + i % 5), >, 0);
-		usleep(70000); /* long enough for all others to be asleep */
+		blocks_until_all_are_asleep();
 	}
 	return 0;
 }
@@ -330,21 +363,23 @@ static int waits_for_a_chain_of_threads(void *arg)
 	return waits_for_news();
 }
 
+static int64_t end_of_the_row;
+
 static void *passes_to_a_new_thread(void *arg)
 {
-	usleep(2000);
-	if (arg)
-		api_thread(passes_to_a_new_thread, (char *)arg - 1);
+	usleep(2000); /* its life: whoever looks finds one that sleeps, more often than one that begins or ends */
+	if (goro_now() < end_of_the_row)
+		api_thread(passes_to_a_new_thread, arg);
 	else
-		tells(NULL);
+		tells(arg);
 	return NULL;
 }
 
 /* Each thread of a long row makes the next one and ends: at no moment is there none. */
 static int waits_for_a_row_of_threads(void *arg)
 {
-	(void)arg;
-	api_thread(passes_to_a_new_thread, (void *)t_scaled(200));
+	end_of_the_row = goro_after(QUIET);
+	api_thread(passes_to_a_new_thread, arg);
 	return waits_for_news();
 }
 
@@ -402,14 +437,14 @@ static int blocks_until_all_are_quiet(void *arg)
 		t_check_int(go(sleeps_for_ever), ==, 0);
 	for (int i = 0; i < 10; i++)
 		goro_yield();
-	usleep(60000 + (unsigned)t_seed() % 20000);
+	usleep(60000 + (unsigned)t_seed() % 20000); /* the run ends about when sysmon asks whether it is dead */
 	return 0;
 }
 
 START_TEST(the_end_of_a_run_is_no_deadlock)
 {
 	for (long n = t_scaled(20); n > 0; n--)
-		api_run_procs(procs[_i], blocks_until_all_are_quiet, NULL);
+		api_run_procs(api_procs[_i], blocks_until_all_are_quiet, NULL);
 }
 END_TEST
 
@@ -444,12 +479,8 @@ static const struct {
 
 static void stays_alive(unsigned n, goro_main_fn fn)
 {
-	int status;
-
 	news = t_keep(goro_chan_new(0, 0));
-	status = api_child(n, fn, NULL, err, sizeof err);
-	t_check(WIFEXITED(status) && WEXITSTATUS(status) == ALIVE, "%#x: %.2000s", status, err);
-	t_check(err[0] == 0, "%.2000s", err);
+	api_expect_end(n, fn, NULL, ALIVE, NULL);
 }
 
 START_TEST(nobody_is_said_to_be_asleep_for_ever_as_long_as_something_may_wake_somebody)
@@ -457,7 +488,7 @@ START_TEST(nobody_is_said_to_be_asleep_for_ever_as_long_as_something_may_wake_so
 	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		printf("%s\n", cases[i].name);
 		fflush(stdout);
-		stays_alive(procs[_i], cases[i].fn);
+		stays_alive(api_procs[_i], cases[i].fn);
 	}
 }
 END_TEST
@@ -465,7 +496,7 @@ END_TEST
 START_TEST(a_declared_thread_counts_where_only_declared_ones_do)
 {
 	setenv("GORO_DEADLOCK", "declared", 1);
-	stays_alive(procs[_i], declares_a_thread);
+	stays_alive(api_procs[_i], declares_a_thread);
 }
 END_TEST
 
@@ -483,7 +514,7 @@ static int deadlock_with_an_alarm(void *arg)
 START_TEST(GORO_DEADLOCK_off_says_nothing_whatever_happens)
 {
 	setenv("GORO_DEADLOCK", "off", 1);
-	stays_alive(procs[_i], deadlock_with_an_alarm);
+	stays_alive(api_procs[_i], deadlock_with_an_alarm);
 }
 END_TEST
 
@@ -514,9 +545,9 @@ static void *measures(void *arg)
 {
 	int64_t *cpu = arg, t;
 
-	usleep(500000);
+	usleep(500000); /* what the start has left to do is done; else there is another try */
 	t = api_cpu_ns();
-	sleep(2);
+	sleep(2); /* what is measured */
 	*cpu = api_cpu_ns() - t;
 	tells(NULL);
 	return NULL;
@@ -546,15 +577,13 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("alive");
-	TCase *tc = tcase_create("alive");
+	TCase *tc = t_case(s, "alive", 180);
 
-	tcase_set_timeout(tc, 180);
 	tcase_add_loop_test(tc, nobody_is_said_to_be_asleep_for_ever_as_long_as_something_may_wake_somebody, 0, 3);
 	tcase_add_loop_test(tc, a_declared_thread_counts_where_only_declared_ones_do, 0, 3);
 	tcase_add_loop_test(tc, GORO_DEADLOCK_off_says_nothing_whatever_happens, 0, 3);
 	tcase_add_test(tc, the_flags_of_goro_config_do_the_same);
 	tcase_add_loop_test(tc, the_end_of_a_run_is_no_deadlock, 0, 3);
 	tcase_add_test(tc, an_idle_process_with_a_foreign_thread_uses_at_most_a_millisecond_a_second);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

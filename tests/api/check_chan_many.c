@@ -55,7 +55,7 @@ static void late_sender(void *arg)
 {
 	int v = 9;
 
-	goro_sleep(2 * GORO_MILLISECOND);
+	t_eventually(api_waiting("chan receive") == 1, API_PATIENCE);
 	t_check(goro_chan_send(arg, &v, GORO_FOREVER) == 0);
 }
 
@@ -450,8 +450,7 @@ static int closed_under_a_sender(void *arg)
 
 	(void)arg;
 	goro_spawn(parked_sender, c);
-	for (int i = 0; i < 20; i++)
-		goro_yield();
+	t_eventually(api_waiting("chan send") == 1, API_PATIENCE);
 	goro_chan_close(c);
 	goro_sleep(10 * GORO_SECOND); /* the panic ends the process long before */
 	return 0;
@@ -497,8 +496,7 @@ static int free_in_use(void *arg)
 	(void)arg;
 	goro_maxprocs(1); /* then the sender waits when we have had our turn again a few times */
 	goro_spawn(parked_sender, c);
-	for (int i = 0; i < 20; i++)
-		goro_yield();
+	t_eventually(api_waiting("chan send") == 1, API_PATIENCE);
 	goro_chan_free(c);
 	return 0;
 }

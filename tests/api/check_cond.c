@@ -231,7 +231,6 @@ END_TEST
 struct buffer {
 	struct goro_mutex mu;
 	struct goro_cond full, empty;
-	struct goro_waitgroup wg;
 	long held, made, taken; /* plain, under mu */
 	long each, timeouts;
 };
@@ -246,10 +245,8 @@ static void wait_for(struct buffer *b, struct goro_cond *c, uint64_t *rng)
 	b->timeouts += ret != 0;
 }
 
-static void maker(struct buffer *b, int me)
+static void maker(struct buffer *b, uint64_t rng)
 {
-	uint64_t rng = t_seed() + (uint64_t)me;
-
 	for (long i = 0; i < b->each; i++) {
 		goro_mutex_lock(&b->mu);
 		while (b->held == ROOM)
@@ -262,13 +259,10 @@ static void maker(struct buffer *b, int me)
 		else
 			goro_cond_broadcast(&b->empty);
 	}
-	goro_waitgroup_done(&b->wg);
 }
 
-static void taker(struct buffer *b, int me)
+static void taker(struct buffer *b, uint64_t rng)
 {
-	uint64_t rng = t_seed() - (uint64_t)me;
-
 	for (long i = 0; i < b->each; i++) {
 		goro_mutex_lock(&b->mu);
 		while (b->held == 0)
@@ -278,59 +272,38 @@ static void taker(struct buffer *b, int me)
 		goro_cond_signal(&b->full);
 		goro_mutex_unlock(&b->mu);
 	}
-	goro_waitgroup_done(&b->wg);
 }
 
-static void *maker_thread(void *arg)
+static void maker_or_taker(void *arg, int who)
 {
-	maker(arg, 50);
-	return NULL;
-}
-
-static void *taker_thread(void *arg)
-{
-	taker(arg, 50);
-	return NULL;
+	(who % 2 ? maker : taker)(arg, t_seed() + (uint64_t)who);
 }
 
 static int buffer_main(void *arg)
 {
 	struct buffer *b = arg;
-	pthread_t t[2];
 
 	b->each = t_scaled(3000);
-	goro_waitgroup_add(&b->wg, 2 * MAKERS + 2);
-	t[0] = api_thread(maker_thread, b);
-	t[1] = api_thread(taker_thread, b);
-	for (int i = 0; i < MAKERS; i++)
-		t_check(GORO_GO(maker, b, i) == 0 && GORO_GO(taker, b, i) == 0);
-	t_check_int(goro_waitgroup_wait(&b->wg, GORO_FOREVER), ==, 0);
-	api_join(t[0]);
-	api_join(t[1]);
+	api_crowd(2 * MAKERS, 2, maker_or_taker, b);
 	t_check(b->held == 0 && b->made == (MAKERS + 1) * b->each && b->taken == b->made);
 	return 0;
 }
 
 START_TEST(a_bounded_buffer_between_goroutines_and_threads)
 {
-	static const unsigned procs[] = { 1, 2, 8 };
 	struct buffer b = { .held = 0 };
 
-	api_run_procs(procs[_i], buffer_main, &b);
+	api_run_procs(api_procs[_i], buffer_main, &b);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("cond");
-	TCase *tc = tcase_create("sentences");
+	TCase *tc = t_case(s, "sentences", 60);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, as_the_sentence_says, 0, GO_CASES(cases));
-	suite_add_tcase(s, tc);
-	tc = tcase_create("many");
-	tcase_set_timeout(tc, 60);
+	tc = t_case(s, "many", 60);
 	tcase_add_loop_test(tc, a_bounded_buffer_between_goroutines_and_threads, 0, 3);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

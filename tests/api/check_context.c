@@ -126,7 +126,7 @@ START_TEST(the_first_cancellation_sets_the_cause)
 }
 END_TEST
 
-/* "The returned Context.Done channel is closed when the deadline expires, when the returned cancel function is called, or when the parent context's Done channel is closed" */
+/* "The returned Context.Done channel is closed when the deadline expires, [...] or when the parent context's Done channel is closed" */
 static void deadlines(void)
 {
 	int64_t start = goro_now();
@@ -262,7 +262,7 @@ START_TEST(values_are_found_upwards_and_destroyed_with_the_last_reference)
 }
 END_TEST
 
-/* "WithoutCancel returns a copy of parent that is not canceled when parent is canceled. The returned context returns no Deadline or Err, and its Done channel is nil. Calling Cause on the returned context returns nil." */
+/* "WithoutCancel returns a copy of parent that is not canceled when parent is canceled. [It has] no Deadline or Err, and its Done channel is nil." */
 static void without_cancel(void)
 {
 	struct goro_context *p = goro_context_with_timeout(bg(), HOUR), *w = goro_context_without_cancel(p), *c = goro_context_with_cancel(w);

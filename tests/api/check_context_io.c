@@ -21,11 +21,11 @@ static char huge[32 << 20]; /* more than any socket buffer grows to while nobody
 
 /* A call that would wait for ever, and whoever ends it. */
 struct call {
-	int kind, fd;
+	int kind, in_thread, fd;
 	struct sockaddr_in a;
 	char path[64];
 	struct goro_context *ctx;
-	int started; /* atomic */
+	int started; /* atomic: the thread that calls */
 	long ret;
 	size_t written;
 	struct goro_waitgroup done;
@@ -64,7 +64,7 @@ static void in_scope(struct call *c)
 	struct goro_context *former = goro_context_enter(c->ctx);
 
 	t_check(former == goro_context_background() && goro_context_current() == c->ctx);
-	__atomic_store_n(&c->started, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->started, gettid(), __ATOMIC_SEQ_CST);
 	c->ret = do_call(c);
 	goro_context_leave(former);
 	t_check(goro_context_current() == goro_context_background());
@@ -77,12 +77,20 @@ static void *in_scope_thread(void *arg)
 	return NULL;
 }
 
+static int waits(struct call *c)
+{
+	pid_t tid = __atomic_load_n(&c->started, __ATOMIC_SEQ_CST);
+
+	if (c->in_thread)
+		return tid && api_asleep(tid);
+	return api_waiting(c->kind == SLEEP || c->kind == SLEEP_UNTIL ? "sleep" : "IO wait") == 1;
+}
+
 static void *canceller(void *arg)
 {
 	struct call *c = arg;
 
-	while (!__atomic_load_n(&c->started, __ATOMIC_SEQ_CST))
-		usleep(100);
+	t_eventually(waits(c), API_PATIENCE);
 	goro_context_cancel(c->ctx);
 	return NULL;
 }
@@ -145,7 +153,7 @@ enum { BEFORE, BY_GOROUTINE, BY_THREAD, BY_TIME, WAYS };
 
 static void one_cancel(int kind, int way, int in_thread)
 {
-	struct call c = { .kind = kind };
+	struct call c = { .kind = kind, .in_thread = in_thread };
 	pthread_t t = { 0 }, killer = { 0 };
 	int fd[2];
 
@@ -164,9 +172,7 @@ static void one_cancel(int kind, int way, int in_thread)
 	if (way == BY_THREAD)
 		killer = api_thread(canceller, &c);
 	if (way == BY_GOROUTINE) {
-		t_eventually(__atomic_load_n(&c.started, __ATOMIC_SEQ_CST), API_PATIENCE);
-		for (int i = 0; i < 20; i++)
-			goro_yield();
+		t_eventually(waits(&c), API_PATIENCE);
 		goro_context_cancel(c.ctx);
 	}
 	t_check_int(goro_waitgroup_wait(&c.done, GORO_FOREVER), ==, 0);

@@ -25,9 +25,6 @@
 #define ASLEEP "fatal error: all goroutines are asleep - deadlock!\n\n"
 #define NONE "fatal error: no goroutines (main called runtime.Goexit) - deadlock!\n\n"
 
-static char err[1 << 16];
-static const unsigned procs[] = { 1, 2, 8 };
-
 /* ---- each object ------------------------------------------------------------------------------------------------------ */
 
 static int recv_of_empty(void *arg)
@@ -208,10 +205,7 @@ static const struct {
 
 static void ends_so(unsigned n, goro_main_fn fn, void *arg, const char *begins)
 {
-	int status = api_child(n, fn, arg, err, sizeof err);
-
-	t_check(WIFEXITED(status) && WEXITSTATUS(status) == 2, "%#x: %.2000s", status, err);
-	t_check(strncmp(err, begins, strlen(begins)) == 0, "%.2000s", err);
+	api_expect_end(n, fn, arg, 2, begins);
 }
 
 START_TEST(a_goroutine_that_waits_for_ever_alone_is_a_deadlock_whatever_it_waits_on)
@@ -221,9 +215,9 @@ START_TEST(a_goroutine_that_waits_for_ever_alone_is_a_deadlock_whatever_it_waits
 
 		printf("object %u\n", i);
 		fflush(stdout);
-		ends_so(procs[_i], objects[i].fn, NULL, ASLEEP);
+		ends_so(api_procs[_i], objects[i].fn, NULL, ASLEEP);
 		snprintf(want, sizeof want, "\ngoroutine 1 \"main\" [%s]:\n", objects[i].reason ? objects[i].reason : "");
-		t_check(!objects[i].reason || strstr(err, want) != NULL, "%u: %.2000s", i, err);
+		t_check(!objects[i].reason || strstr(api_err, want) != NULL, "%u: %.2000s", i, api_err);
 	}
 }
 END_TEST
@@ -265,12 +259,12 @@ static int a_cycle(void *arg)
 
 START_TEST(of_goroutines_in_a_cycle_each_is_written_with_its_wait_reason_and_where_it_is)
 {
-	ends_so(procs[_i], a_cycle, NULL, ASLEEP);
-	t_check(strstr(err, "\"main\" [chan receive]:\n") != NULL, "%.3000s", err);
-	t_check(strstr(err, "\"first\" [chan receive]:\n") != NULL, "%.3000s", err);
-	t_check(strstr(err, "\"second\" [select]:\n") != NULL, "%.3000s", err);
-	t_check(strstr(err, "first_in_the_cycle") != NULL && strstr(err, "second_in_the_cycle") != NULL, "%.3000s", err);
-	t_check(strstr(err, "created by goroutine 1 at ") != NULL, "%.3000s", err);
+	ends_so(api_procs[_i], a_cycle, NULL, ASLEEP);
+	t_check(strstr(api_err, "\"main\" [chan receive]:\n") != NULL, "%.3000s", api_err);
+	t_check(strstr(api_err, "\"first\" [chan receive]:\n") != NULL, "%.3000s", api_err);
+	t_check(strstr(api_err, "\"second\" [select]:\n") != NULL, "%.3000s", api_err);
+	t_check(strstr(api_err, "first_in_the_cycle") != NULL && strstr(api_err, "second_in_the_cycle") != NULL, "%.3000s", api_err);
+	t_check(strstr(api_err, "created by goroutine 1 at ") != NULL, "%.3000s", api_err);
 }
 END_TEST
 
@@ -292,12 +286,13 @@ static int many(void *arg)
 
 START_TEST(thousands_that_wait_are_a_deadlock_too)
 {
-	ends_so(procs[_i], many, NULL, ASLEEP);
+	ends_so(api_procs[_i], many, NULL, ASLEEP);
 }
 END_TEST
 
 /* ---- after a life ----------------------------------------------------------------------------------------------------- */
 
+/* As long as it lasts this thread might wake somebody: whatever the others do meanwhile, it is a deadlock behind it only. */
 static void *sleeps_a_little(void *arg)
 {
 	usleep(20000);
@@ -332,12 +327,12 @@ static int did_a_lot(void *arg)
 	t_check_int(goro_write(fd[1], "x", 1, GORO_FOREVER), ==, 1);
 	t_check_int(goro_read(fd[0], buf, sizeof buf, GORO_FOREVER), ==, 1);
 	goro_blocking(sleeps_a_little, NULL);
-	usleep(30000);
+	usleep(30000); /* blocks without saying so: its P is taken */
 	goro_maxprocs(n);
 	goro_maxprocs(1);
 	goro_chan_recv(c, &(int64_t){ 0 }, GORO_FOREVER);
 	api_join(api_thread(sleeps_a_little, NULL));
-	goro_sleep(200 * GORO_MILLISECOND);
+	goro_sleep(200 * GORO_MILLISECOND); /* long enough for all to go to sleep towards a late timer */
 	goro_maxprocs(3);
 	syncs_a_file();
 	waits(NULL);
@@ -346,7 +341,7 @@ static int did_a_lot(void *arg)
 
 START_TEST(what_has_been_timers_io_blocking_calls_and_threads_hides_nothing)
 {
-	ends_so(procs[_i], did_a_lot, NULL, ASLEEP);
+	ends_so(api_procs[_i], did_a_lot, NULL, ASLEEP);
 }
 END_TEST
 
@@ -359,9 +354,9 @@ static int exits(void *arg)
 
 START_TEST(main_that_calls_goro_exit_leaves_either_no_goroutines_or_some_that_sleep)
 {
-	ends_so(procs[_i], exits, NULL, NONE);
-	ends_so(procs[_i], exits, "x", ASLEEP);
-	t_check(strstr(err, "[chan receive (nil chan)]:\n") != NULL, "%.2000s", err);
+	ends_so(api_procs[_i], exits, NULL, NONE);
+	ends_so(api_procs[_i], exits, "x", ASLEEP);
+	t_check(strstr(api_err, "[chan receive (nil chan)]:\n") != NULL, "%.2000s", api_err);
 }
 END_TEST
 
@@ -383,7 +378,7 @@ START_TEST(GORO_TRACEBACK_none_leaves_the_message_alone)
 {
 	setenv("GORO_TRACEBACK", "none", 1);
 	ends_so(0, recv_of_nil, NULL, ASLEEP);
-	t_check(strstr(err, "goroutine 1") == NULL, "%.2000s", err);
+	t_check(strstr(api_err, "goroutine 1") == NULL, "%.2000s", api_err);
 }
 END_TEST
 
@@ -442,7 +437,7 @@ static int thread_pauses(void *arg)
 
 static void *unholds(void *arg)
 {
-	usleep(200000);
+	usleep(200000); /* several times what an alarm takes: were the hold not seen it would come too early, and without our thread in it */
 	goro_unhold();
 	return arg;
 }
@@ -459,29 +454,29 @@ static int held_for_a_while(void *arg)
 
 START_TEST(a_plain_thread_that_waits_for_goroutines_is_one_of_the_sleepers)
 {
-	ends_so(procs[_i], thread_waits_too, NULL, ASLEEP);
-	t_check(strstr(err, "\nplain thread ") != NULL && strstr(err, " [chan receive]\n") != NULL, "%.2000s", err);
-	ends_so(procs[_i], thread_waits_by_token, NULL, ASLEEP);
+	ends_so(api_procs[_i], thread_waits_too, NULL, ASLEEP);
+	t_check(strstr(api_err, "\nplain thread ") != NULL && strstr(api_err, " [chan receive]\n") != NULL, "%.2000s", api_err);
+	ends_so(api_procs[_i], thread_waits_by_token, NULL, ASLEEP);
 }
 END_TEST
 
 START_TEST(when_the_last_thread_that_could_have_woken_somebody_ends_it_is_said)
 {
-	ends_so(procs[_i], thread_ends, NULL, ASLEEP);
+	ends_so(api_procs[_i], thread_ends, NULL, ASLEEP);
 }
 END_TEST
 
 START_TEST(when_the_last_hold_ends_it_is_said)
 {
-	ends_so(procs[_i], held_for_a_while, NULL, ASLEEP);
+	ends_so(api_procs[_i], held_for_a_while, NULL, ASLEEP);
 }
 END_TEST
 
 START_TEST(with_declared_threads_only_holds_count)
 {
 	setenv("GORO_DEADLOCK", "declared", 1);
-	ends_so(procs[_i], thread_pauses, NULL, ASLEEP);
-	ends_so(procs[_i], held_for_a_while, NULL, ASLEEP);
+	ends_so(api_procs[_i], thread_pauses, NULL, ASLEEP);
+	ends_so(api_procs[_i], held_for_a_while, NULL, ASLEEP);
 }
 END_TEST
 

@@ -1,98 +1,66 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check_defer.c: deferred calls. Each case of the table is a sentence of the Go specification ("Defer statements"), which it quotes, or something that an adversary would try. The table is run in goroutines on 1, 2 and 8 processors, on a plain thread beside them, and
- * without any runtime.
+ * check_defer.c: deferred calls. Each case of the table is a sentence of the Go specification ("Defer statements"), which it
+ * quotes, or something that an adversary would try.
  */
 #define _GNU_SOURCE
-#include <goro.h>
-#include <goro/short.h>
-#include <check.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "api.h"
-#include "t.h"
-
-/* What the deferred calls of a case have written. */
-struct trace {
-	char text[256];
-	size_t len;
-};
-
-static void put(struct trace *t, char c)
-{
-	t_check(t->len + 1 < sizeof t->text);
-	t->text[t->len++] = c;
-	t->text[t->len] = 0;
-}
+#include "seen.h"
 
 /* Each writes its letter. */
 struct letter {
-	struct trace *t;
+	struct seen *t;
 	char c;
 };
 
 static void letter(struct letter *l)
 {
-	put(l->t, l->c);
+	note(l->t, l->c);
 }
-
-static void put_a(struct trace *t) { put(t, 'a'); }
-static void put_b(struct trace *t) { put(t, 'b'); }
-static void put_c(struct trace *t) { put(t, 'c'); }
-
-#define EXPECT(t, s) t_check(strcmp((t)->text, s) == 0, "%s", (t)->text)
 
 /* ---- Defer statements ---------------------------------------------------------------------------------------- */
 
-static int leaves_by_return(struct trace *t, int early)
+static int leaves_by_return(struct seen *t, int early)
 {
-	defer(put_a, t, 0);
+	defer(note_a, t, 0);
 	if (early)
 		return 1;
-	defer(put_b, t, 0);
-	put(t, '.');
+	defer(note_b, t, 0);
+	note(t, '.');
 	return 2;
 }
 
-static void leaves_by_its_end(struct trace *t)
+static void leaves_by_its_end(struct seen *t)
 {
-	defer(put_a, t);
-	put(t, '.');
+	defer(note_a, t);
+	note(t, '.');
 }
 
-static void on_return_and_at_the_end(struct trace *t)
+static void on_return_and_at_the_end(struct seen *t)
 {
 	t_check_int(leaves_by_return(t, 1), ==, 1);
-	EXPECT(t, "a");
+	ORDER(t, "a");
 	t_check_int(leaves_by_return(t, 0), ==, 2);
-	EXPECT(t, "a.ba");
+	ORDER(t, "a.ba");
 	leaves_by_its_end(t);
-	EXPECT(t, "a.ba.a");
+	ORDER(t, "a.ba.a");
 }
 
-static void swallow(struct trace *t)
+static int leaves_by_panic(struct seen *t)
 {
-	const struct goro_panicked *p = recover();
-
-	put(t, p ? 'R' : 'n');
-}
-
-static int leaves_by_panic(struct trace *t)
-{
-	defer(put_c, t, 1);
-	defer(swallow, t, 2);
-	defer(put_a, t, 3);
+	defer(note_c, t, 1);
+	defer(catcher, t, 2);
+	defer(note_a, t, 3);
 	panic("out");
 }
 
-static void when_panicking(struct trace *t)
+static void when_panicking(struct seen *t)
 {
 	t_check_int(leaves_by_panic(t), ==, 2);
-	EXPECT(t, "aRc");
+	ORDER(t, "aRc");
 }
 
 static void set_int(int *p)
@@ -100,7 +68,7 @@ static void set_int(int *p)
 	*p += 1;
 }
 
-static void evaluates_now(struct trace *t)
+static void evaluates_now(struct seen *t)
 {
 	struct letter x = { t, 'x' }, y = { t, 'y' }, *which = &x;
 	void (*fn)(struct letter *) = letter;
@@ -108,25 +76,25 @@ static void evaluates_now(struct trace *t)
 
 	{
 		defer(fn, which);
-		defer(set_int, (put(t, '1'), counter));
+		defer(set_int, (note(t, '1'), counter));
 		which = &y;
 		fn = NULL;
 		counter = NULL;
-		EXPECT(t, "1");
+		ORDER(t, "1");
 		t_check_int(n, ==, 0);
 	}
-	EXPECT(t, "1x");
+	ORDER(t, "1x");
 	t_check_int(n, ==, 1);
 }
 
-static void in_reverse_order(struct trace *t)
+static void in_reverse_order(struct seen *t)
 {
 	{
-		defer(put_a, t);
-		defer(put_b, t);
-		defer(put_c, t);
+		defer(note_a, t);
+		defer(note_b, t);
+		defer(note_c, t);
 	}
-	EXPECT(t, "cba");
+	ORDER(t, "cba");
 }
 
 static int result_is_set_before(int *p)
@@ -135,7 +103,7 @@ static int result_is_set_before(int *p)
 	return *p;
 }
 
-static void after_the_result(struct trace *t)
+static void after_the_result(struct seen *t)
 {
 	int n = 7;
 
@@ -144,28 +112,28 @@ static void after_the_result(struct trace *t)
 	t_check_int(n, ==, 8);
 }
 
-static void defers_null(struct trace *t)
+static void defers_null(struct seen *t)
 {
 	void (*volatile nothing)(void *) = NULL;
 
-	defer(swallow, t);
+	defer(catcher, t);
 	{
 		defer(nothing, t);
-		put(t, '.');
+		note(t, '.');
 	}
-	put(t, '!');
+	note(t, '!');
 }
 
-static void null_panics_when_it_is_called(struct trace *t)
+static void null_panics_when_it_is_called(struct seen *t)
 {
 	if (!goro_id())
 		return; /* a fault on a plain thread is none of ours */
 	defers_null(t);
-	EXPECT(t, ".R");
+	ORDER(t, ".R");
 }
 
 /* Asked of the other end of a pipe: the number itself may be another thread's file by the time that one looks. */
-static void drops_results(struct trace *t)
+static void drops_results(struct seen *t)
 {
 	int fd[2];
 	char byte;
@@ -181,14 +149,14 @@ static void drops_results(struct trace *t)
 		char *p = strdup("x");
 
 		defer(free, p);
-		put(t, *p);
+		note(t, *p);
 	}
-	EXPECT(t, "x");
+	ORDER(t, "x");
 }
 
 /* ---- Where C differs, and other ways out ----------------------------------------------------------------------------- */
 
-static void at_the_end_of_each_round(struct trace *t)
+static void at_the_end_of_each_round(struct seen *t)
 {
 	for (int i = 0; i < 6; i++) {
 		struct letter l = { t, (char)('0' + i) };
@@ -198,42 +166,42 @@ static void at_the_end_of_each_round(struct trace *t)
 			continue;
 		if (i == 4)
 			break;
-		put(t, '.');
+		note(t, '.');
 	}
-	EXPECT(t, ".01.2.34");
+	ORDER(t, ".01.2.34");
 }
 
-static void by_goto(struct trace *t)
+static void by_goto(struct seen *t)
 {
 	int n = 0;
 
 again:
 	{
-		defer(put_a, t);
+		defer(note_a, t);
 		if (n++ < 2)
 			goto again;
 	}
-	EXPECT(t, "aaa");
+	ORDER(t, "aaa");
 }
 
-static void defers_too(struct trace *t)
+static void defers_too(struct seen *t)
 {
-	defer(put_a, t);
-	put(t, '(');
+	defer(note_a, t);
+	note(t, '(');
 	{
-		defer(put_b, t);
+		defer(note_b, t);
 	}
-	put(t, ')');
+	note(t, ')');
 }
 
-static void deferred_calls_defer(struct trace *t)
+static void deferred_calls_defer(struct seen *t)
 {
 	{
-		defer(put_c, t);
+		defer(note_c, t);
 		defer(defers_too, t);
-		put(t, '.');
+		note(t, '.');
 	}
-	EXPECT(t, ".(b)ac");
+	ORDER(t, ".(b)ac");
 }
 
 #define NESTED 10000
@@ -266,7 +234,7 @@ static void run_nested(void *arg)
 	t_check_int(balance, ==, 0);
 }
 
-static void ten_thousand_deep(struct trace *t)
+static void ten_thousand_deep(struct seen *t)
 {
 	(void)t;
 	t_check_int(goro_call_on_stack((size_t)64 << 20, run_nested, NULL), ==, 0);
@@ -279,7 +247,7 @@ static int take_long(long l) { args.l = l; return 5; }
 static void take_unsigned(unsigned u) { args.u = u; }
 static char *take_pointer(const char *p) { return args.p = (char *)(uintptr_t)p; }
 
-static void arguments_of_each_kind(struct trace *t)
+static void arguments_of_each_kind(struct seen *t)
 {
 	{
 		defer(take_char, -3);
@@ -292,41 +260,41 @@ static void arguments_of_each_kind(struct trace *t)
 
 struct pair { double a, b; };
 
-static struct pair returns_a_structure(struct trace *t, int fails)
+static struct pair returns_a_structure(struct seen *t, int fails)
 {
 	struct pair p = { 1, 2 };
 
-	defer(swallow, t, ((struct pair){ 3, 4 }));
+	defer(catcher, t, ((struct pair){ 3, 4 }));
 	if (fails)
 		panic("no pair");
 	return p;
 }
 
-static double returns_a_double(struct trace *t, int fails)
+static double returns_a_double(struct seen *t, int fails)
 {
-	defer(swallow, t, 0.5);
+	defer(catcher, t, 0.5);
 	if (fails)
 		panic("no double");
 	return 1.5;
 }
 
-static void results_of_each_kind(struct trace *t)
+static void results_of_each_kind(struct seen *t)
 {
 	t_check(returns_a_structure(t, 0).b == 2 && returns_a_structure(t, 1).b == 4);
 	t_check(returns_a_double(t, 0) == 1.5 && returns_a_double(t, 1) == 0.5);
-	EXPECT(t, "nRnR");
+	ORDER(t, "-R-R");
 }
 
 /* What a function owes to its caller is there after a recovery: registers that it does not even use. */
-static __attribute__((noinline)) void recovers(struct trace *t)
+static __attribute__((noinline)) void recovers(struct seen *t)
 {
-	defer(swallow, t);
+	defer(catcher, t);
 	panic("%s", "registers");
 }
 
 /* The deferred function calls itself: the inner call was not made by the panic, though it is of the same function. */
 struct nested {
-	struct trace *t;
+	struct seen *t;
 	int depth;
 };
 
@@ -335,9 +303,9 @@ static __attribute__((noinline)) void calls_itself(struct nested *n)
 	if (++n->depth == 1)
 		calls_itself(n);
 	if (recover())
-		put(n->t, (char)('0' + n->depth));
+		note(n->t, (char)('0' + n->depth));
 	n->depth--;
-	put(n->t, '.'); /* no tail call */
+	note(n->t, '.'); /* no tail call */
 }
 
 static __attribute__((noinline)) void recovers_in_itself(struct nested *n)
@@ -346,15 +314,15 @@ static __attribute__((noinline)) void recovers_in_itself(struct nested *n)
 	panic("once");
 }
 
-static void only_the_outer_call_recovers(struct trace *t)
+static void only_the_outer_call_recovers(struct seen *t)
 {
 	struct nested n = { t, 0 };
 
 	recovers_in_itself(&n);
-	EXPECT(t, ".1.");
+	ORDER(t, ".1.");
 }
 
-static void registers_survive(struct trace *t)
+static void registers_survive(struct seen *t)
 {
 	volatile long seed = 11;
 	long v[12], sum = 0;
@@ -370,98 +338,51 @@ static void registers_survive(struct trace *t)
 	for (int i = 0; i < 10; i++)
 		sum += (long)d[i];
 	t_check_int(sum, ==, 11 * 78 + 155);
-	EXPECT(t, "R");
+	ORDER(t, "R");
 }
 
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
 
-static const struct {
-	const char *sentence;
-	void (*run)(struct trace *t);
-} cases[] = {
+static const struct seen_case cases[] = {
 	{ "A \"defer\" statement invokes a function whose execution is deferred to the moment the surrounding function returns, either because the surrounding "
-	  "function executed a return statement, reached the end of its function body,", on_return_and_at_the_end },
-	{ "or because the corresponding goroutine is panicking.", when_panicking },
+	  "function executed a return statement, reached the end of its function body,", on_return_and_at_the_end, 0 },
+	{ "or because the corresponding goroutine is panicking.", when_panicking, 0 },
 	{ "Each time a \"defer\" statement executes, the function value and parameters to the call are evaluated as usual and saved anew but the actual function is "
-	  "not invoked.", evaluates_now },
-	{ "Instead, deferred functions are invoked immediately before the surrounding function returns, in the reverse order they were deferred.", in_reverse_order },
+	  "not invoked.", evaluates_now, 0 },
+	{ "Instead, deferred functions are invoked immediately before the surrounding function returns, in the reverse order they were deferred.", in_reverse_order, 0 },
 	{ "if the surrounding function returns through an explicit return statement, deferred functions are executed after any result parameters are set by that "
-	  "return statement but before the function returns to its caller.", after_the_result },
+	  "return statement but before the function returns to its caller.", after_the_result, 0 },
 	{ "If a deferred function value evaluates to nil, execution panics when the function is invoked, not when the \"defer\" statement is executed.",
-	  null_panics_when_it_is_called },
-	{ "If the deferred function has any return values, they are discarded when the function completes.", drops_results },
-	{ "C: at the end of the scope, in each round of a loop", at_the_end_of_each_round },
-	{ "C: a scope that is left by goto", by_goto },
-	{ "a deferred function defers", deferred_calls_defer },
-	{ "10,000 nested functions that defer", ten_thousand_deep },
-	{ "arguments of each kind", arguments_of_each_kind },
-	{ "results of each kind after a recovery", results_of_each_kind },
-	{ "callee-saved registers after a recovery", registers_survive },
-	{ "recover was not called directly by a deferred function.", only_the_outer_call_recovers },
+	  null_panics_when_it_is_called, 0 },
+	{ "If the deferred function has any return values, they are discarded when the function completes.", drops_results, 0 },
+	{ "C: at the end of the scope, in each round of a loop", at_the_end_of_each_round, 0 },
+	{ "C: a scope that is left by goto", by_goto, 0 },
+	{ "a deferred function defers", deferred_calls_defer, 0 },
+	{ "10,000 nested functions that defer", ten_thousand_deep, NOT_AT_ONCE | NOT_IN_THREADS },
+	{ "arguments of each kind", arguments_of_each_kind, NOT_AT_ONCE },
+	{ "results of each kind after a recovery", results_of_each_kind, 0 },
+	{ "callee-saved registers after a recovery", registers_survive, 0 },
+	{ "recover was not called directly by a deferred function.", only_the_outer_call_recovers, 0 },
 };
 #define NCASES ((int)(sizeof cases / sizeof cases[0]))
-
-static void run_case(int i)
-{
-	struct trace t = { "", 0 };
-
-	cases[i].run(&t);
-}
-
-static int main_of_case(void *arg)
-{
-	fprintf(stderr, "%s\n", cases[*(int *)arg].sentence); /* the log of a failure tells which */
-	run_case(*(int *)arg);
-	return 0;
-}
+static struct seen_table table = { cases, NCASES, 20 };
 
 START_TEST(it_is_as_Go_specifies_on_1_processor)
 {
-	api_run_procs(1, main_of_case, &_i);
+	api_run_procs(1, main_of_case, (void *)&cases[_i]);
 }
 END_TEST
 
-static void in_goroutine(int i, struct goro_waitgroup *wg)
-{
-	run_case(i);
-	goro_waitgroup_done(wg);
-}
-
-static void *in_thread(void *arg)
-{
-	for (int i = 0; i < NCASES; i++)
-		if (cases[i].run != ten_thousand_deep)
-			run_case(i);
-	return arg;
-}
-
-static int all_at_once(void *arg)
-{
-	struct goro_waitgroup wg = GORO_WAITGROUP_INIT;
-	pthread_t t = api_thread(in_thread, NULL);
-
-	(void)arg;
-	for (int i = 0; i < 20 * NCASES; i++) {
-		if (cases[i % NCASES].run == ten_thousand_deep || cases[i % NCASES].run == arguments_of_each_kind)
-			continue; /* they use what is static */
-		goro_waitgroup_add(&wg, 1);
-		t_check_int(go(in_goroutine, i % NCASES, &wg), ==, 0);
-	}
-	t_check_int(goro_waitgroup_wait(&wg, GORO_FOREVER), ==, 0);
-	api_join(t);
-	return 0;
-}
-
 START_TEST(it_is_so_on_many_processors_and_beside_a_plain_thread)
 {
-	api_run_procs(2, all_at_once, NULL);
-	api_run_procs(8, all_at_once, NULL);
+	api_run_procs(2, all_at_once, &table);
+	api_run_procs(8, all_at_once, &table);
 }
 END_TEST
 
 START_TEST(it_is_so_without_a_runtime)
 {
-	in_thread(NULL);
+	in_thread(&table);
 	run_nested(NULL);
 }
 END_TEST
@@ -469,12 +390,10 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("defer");
-	TCase *tc = tcase_create("specification");
+	TCase *tc = t_case(s, "specification", 60);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, it_is_as_Go_specifies_on_1_processor, 0, NCASES);
 	tcase_add_test(tc, it_is_so_on_many_processors_and_beside_a_plain_thread);
 	tcase_add_test(tc, it_is_so_without_a_runtime);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

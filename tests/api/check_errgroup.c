@@ -14,10 +14,25 @@ static int returns(void *arg)
 	return (int)(intptr_t)arg;
 }
 
+static struct goro_chan *gate;
+
+static void new_gate(void)
+{
+	gate = t_keep(goro_chan_new(0, 0)); /* who closes it may be the last to leave */
+}
+
+/* Returns when the gate is closed. */
 static int returns_later(void *arg)
 {
-	goro_sleep(5 * MS);
+	t_check_int(goro_chan_recv(gate, NULL, GORO_FOREVER), ==, 0);
 	return (int)(intptr_t)arg;
+}
+
+/* Closes it when somebody else waits for what begins with why. */
+static void closes_gate(const char *why)
+{
+	t_eventually(api_waiting(why) == 1, API_PATIENCE);
+	goro_chan_close(gate);
 }
 
 /* "A zero Group is valid, has no limit on the number of active goroutines, and does not cancel on error." */
@@ -42,12 +57,16 @@ END_TEST
 static void first_error(void)
 {
 	struct goro_errgroup eg = GORO_ERRGROUP_INIT;
+	long others = goro_count();
 
+	new_gate();
 	goro_errgroup_go(&eg, returns_later, (void *)-EPIPE, GORO_FOREVER);
 	goro_errgroup_go(&eg, returns, (void *)-EIO, GORO_FOREVER);
 	goro_errgroup_go(&eg, returns_later, NULL, GORO_FOREVER);
 	t_check_int(goro_errgroup_wait(&eg, GORO_NOW), ==, -EAGAIN);
 	t_check_int(goro_errgroup_wait(&eg, goro_now() + 1), ==, -ETIMEDOUT);
+	t_eventually(goro_count() == others + 2, API_PATIENCE); /* the one in the middle is the first to end */
+	t_check_int(GORO_GO(closes_gate, "sync.WaitGroup.Wait"), ==, 0);
 	t_check_int(goro_errgroup_wait(&eg, GORO_FOREVER), ==, -EIO);
 	t_check_int(goro_errgroup_wait(&eg, GORO_FOREVER), ==, -EIO);
 }
@@ -72,17 +91,21 @@ static void context(void)
 	struct goro_context *ctx = goro_errgroup_with_context(&eg, parent);
 
 	t_check(ctx != NULL);
+	new_gate();
 	for (int i = 0; i < 5; i++)
 		t_check_int(goro_errgroup_go(&eg, awaits_done, ctx, GORO_FOREVER), ==, 0);
 	t_check_int(goro_errgroup_go(&eg, returns_later, (void *)-EIO, GORO_FOREVER), ==, 0);
+	t_check_int(GORO_GO(closes_gate, "sync.WaitGroup.Wait"), ==, 0);
 	t_check_int(goro_errgroup_wait(&eg, GORO_FOREVER), ==, -EIO);
 	t_check_int(goro_context_err(ctx), ==, -ECANCELED);
 	t_check_int(goro_context_cause(ctx), ==, -EIO);
 	goro_errgroup_fini(&eg);
 
 	ctx = goro_errgroup_with_context(&eg, parent);
+	new_gate();
 	goro_errgroup_go(&eg, returns_later, NULL, GORO_FOREVER);
 	t_check_int(goro_context_err(ctx), ==, 0);
+	goro_chan_close(gate);
 	t_check_int(goro_errgroup_wait(&eg, GORO_FOREVER), ==, 0);
 	t_check_int(goro_context_cause(ctx), ==, -ECANCELED);
 	goro_errgroup_fini(&eg);
@@ -155,7 +178,10 @@ static int waits_for(void *arg)
 	return 0;
 }
 
-/* "TryGo calls the given function in a new goroutine only if the number of active goroutines in the group is currently below the configured limit. The return value reports whether the goroutine was started." */
+/*
+ * "TryGo calls the given function in a new goroutine only if the number of active goroutines in the group is currently
+ * below the configured limit. The return value reports whether the goroutine was started."
+ */
 static void try_go(void)
 {
 	struct goro_errgroup eg = GORO_ERRGROUP_INIT;
@@ -310,9 +336,11 @@ static void typed(void)
 
 	eg = (struct goro_errgroup)GORO_ERRGROUP_INIT;
 	goro_errgroup_set_limit(&eg, 1);
+	new_gate();
 	t_check_int(GORO_ERRGROUP_GO(&eg, returns_later, (void *)0), ==, 0);
 	t_check_int(GORO_ERRGROUP_GO_UNTIL(&eg, GORO_NOW, fails), ==, -EAGAIN);
 	t_check_int(GORO_ERRGROUP_GO_UNTIL(&eg, goro_now() + 1, fails), ==, -ETIMEDOUT);
+	t_check_int(GORO_GO(closes_gate, "semacquire"), ==, 0);
 	t_check_int(GORO_ERRGROUP_GO(&eg, fails), ==, 0);
 	t_check_int(goro_errgroup_wait(&eg, GORO_FOREVER), ==, -ENOSPC);
 	t_check_int(goro_errgroup_go_args(&eg, NULL, NULL, 0, 0, GORO_FOREVER), ==, -EINVAL);

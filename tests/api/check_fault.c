@@ -227,10 +227,8 @@ static int all_at_once(void *arg)
 
 START_TEST(faults_on_many_processors_with_slices_of_100_us)
 {
-	static const unsigned procs[] = { 1, 2, 8 };
-
 	setenv("GORO_SLICE_US", "100", 1);
-	api_run_procs(procs[_i], all_at_once, NULL);
+	api_run_procs(api_procs[_i], all_at_once, NULL);
 }
 END_TEST
 

@@ -5,44 +5,13 @@
  * nil."), and deferred calls of goroutines that are moved and stopped.
  */
 #define _GNU_SOURCE
-#include <goro.h>
-#include <goro/short.h>
-#include <check.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "api.h"
-#include "t.h"
-
-/* What the deferred calls of a case have written. */
-struct trace {
-	char text[256];
-	size_t len;
-};
-
-static void put(struct trace *t, char c)
-{
-	t_check(t->len + 1 < sizeof t->text);
-	t->text[t->len++] = c;
-	t->text[t->len] = 0;
-}
-
-static void put_a(struct trace *t) { put(t, 'a'); }
-static void put_b(struct trace *t) { put(t, 'b'); }
-static void put_c(struct trace *t) { put(t, 'c'); }
-
-#define EXPECT(t, s) t_check(strcmp((t)->text, s) == 0, "%s", (t)->text)
-
-static void swallow(struct trace *t)
-{
-	const struct goro_panicked *p = recover();
-
-	put(t, p ? 'R' : 'n');
-}
+#include "seen.h"
 
 /* ---- Goexit ----------------------------------------------------------------------------------------------------------- */
 
-static struct trace exits;
+static struct seen exits;
 static struct goro_waitgroup over = GORO_WAITGROUP_INIT; /* of the goroutine that writes it: its first deferred call, hence its last act */
 static int done;
 
@@ -53,20 +22,20 @@ static void mark_done(int v)
 
 static __attribute__((noinline)) void exits_here(int n)
 {
-	defer(put_b, &exits);
+	defer(note_b, &exits);
 	if (n == 0)
 		goro_exit();
 	exits_here(n - 1);
-	put(&exits, '!');
+	note(&exits, '!');
 }
 
 static void exits_deep(void)
 {
 	defer(goro_waitgroup_done, &over);
 	defer(mark_done, 1);
-	defer(swallow, &exits); /* and does not stop it */
+	defer(catcher, &exits); /* and does not stop it */
 	exits_here(3);
-	put(&exits, '!');
+	note(&exits, '!');
 }
 
 /* Runs it to its end, all its deferred calls before: what they have written may be read, for which a look at goro_count() is not enough. */
@@ -82,32 +51,30 @@ static int exit_main(void *arg)
 {
 	(void)arg;
 	for (int i = 0; i < 100; i++) {
-		exits.len = 0;
+		exits.order[0] = 0;
 		done = 0;
 		runs_and_ends(exits_deep);
 		t_check_int(done, ==, 1);
-		EXPECT(&exits, "bbbbn");
+		ORDER(&exits, "bbbb-");
 	}
 	return 0;
 }
 
 START_TEST(Goexit_runs_all_deferred_calls_before_terminating_the_goroutine_and_recover_calls_in_them_return_nil)
 {
-	static const unsigned procs[] = { 1, 2, 8 };
-
-	api_run_procs(procs[_i], exit_main, NULL);
+	api_run_procs(api_procs[_i], exit_main, NULL);
 }
 END_TEST
 
-static void panics_and_recovers(struct trace *t)
+static void panics_and_recovers(struct seen *t)
 {
-	defer(swallow, t);
+	defer(catcher, t);
 	panic("in a deferred call of goro_exit()");
 }
 
-static void panics_only(struct trace *t)
+static void panics_only(struct seen *t)
 {
-	put(t, 'p');
+	note(t, 'p');
 	panic("in a deferred call of goro_exit()");
 }
 
@@ -115,16 +82,16 @@ static void exit_over_panics(void)
 {
 	defer(goro_waitgroup_done, &over);
 	defer(mark_done, 1);
-	defer(put_c, &exits);
-	defer(swallow, &exits); /* recovers from the panic of the next one: the exit goes on all the same */
+	defer(note_c, &exits);
+	defer(catcher, &exits); /* recovers from the panic of the next one: the exit goes on all the same */
 	defer(panics_only, &exits);
 	defer(panics_and_recovers, &exits);
 	goro_exit();
 }
 
-static void exit_in_deferred_call(struct trace *t)
+static void exit_in_deferred_call(struct seen *t)
 {
-	put(t, 'x');
+	note(t, 'x');
 	goro_exit();
 }
 
@@ -132,7 +99,7 @@ static void panic_then_exit(void)
 {
 	defer(goro_waitgroup_done, &over);
 	defer(mark_done, 1);
-	defer(put_c, &exits);
+	defer(note_c, &exits);
 	defer(exit_in_deferred_call, &exits);
 	panic("that ends by goro_exit()");
 }
@@ -141,13 +108,13 @@ static int exit_mixed_main(void *arg)
 {
 	(void)arg;
 	for (int i = 0; i < 100; i++) {
-		exits.len = 0;
+		exits.order[0] = 0;
 		done = 0;
 		runs_and_ends(exit_over_panics);
-		EXPECT(&exits, "RpRc");
-		exits.len = 0;
+		ORDER(&exits, "RpRc");
+		exits.order[0] = 0;
 		runs_and_ends(panic_then_exit);
-		EXPECT(&exits, "xc");
+		ORDER(&exits, "xc");
 		t_check_int(done, ==, 2);
 	}
 	return 0;
@@ -162,7 +129,7 @@ END_TEST
 static int main_exits(void *arg)
 {
 	(void)arg;
-	defer(put_a, &exits, 0);
+	defer(note_a, &exits, 0);
 	goro_exit();
 }
 
@@ -174,14 +141,14 @@ END_TEST
 
 /* ---- moved and stopped ------------------------------------------------------------------------------------------------ */
 
-static void yields(struct trace *t)
+static void yields(struct seen *t)
 {
 	for (int i = 0; i < 3; i++)
 		goro_yield();
-	put(t, 'y');
+	note(t, 'y');
 }
 
-static void parks_and_recovers(struct trace *t)
+static void parks_and_recovers(struct seen *t)
 {
 	const struct goro_panicked *p;
 
@@ -189,10 +156,10 @@ static void parks_and_recovers(struct trace *t)
 	p = recover();
 	goro_yield();
 	t_check(p && strcmp(p->text, "moved 7") == 0);
-	put(t, 'R');
+	note(t, 'R');
 }
 
-static int moves(struct trace *t)
+static int moves(struct seen *t)
 {
 	defer(yields, t, -1);
 	defer(parks_and_recovers, t, 9);
@@ -204,10 +171,10 @@ static int moves(struct trace *t)
 static void mover(long rounds, struct goro_waitgroup *wg)
 {
 	for (long i = 0; i < rounds; i++) {
-		struct trace t = { "", 0 };
+		struct seen t = { .calls = 0 };
 
 		t_check_int(moves(&t), ==, 9);
-		EXPECT(&t, "yRy");
+		ORDER(&t, "yRy");
 	}
 	goro_waitgroup_done(wg);
 }
@@ -225,9 +192,7 @@ static int movers_main(void *arg)
 
 START_TEST(a_goroutine_may_move_between_defer_and_recover)
 {
-	static const unsigned procs[] = { 1, 2, 8 };
-
-	api_run_procs(procs[_i], movers_main, NULL);
+	api_run_procs(api_procs[_i], movers_main, NULL);
 }
 END_TEST
 
@@ -238,11 +203,11 @@ static __attribute__((noinline)) long defers_and_adds(long *sum, long i)
 	return *sum;
 }
 
-static int spins(struct trace *t, long i)
+static int spins(struct seen *t, long i)
 {
 	long sum = 0;
 
-	defer(swallow, t, -2);
+	defer(catcher, t, -2);
 	for (long k = 0; k < 200; k++)
 		defers_and_adds(&sum, k);
 	if (i % 16 == 0)
@@ -252,12 +217,12 @@ static int spins(struct trace *t, long i)
 
 static void spinner(long rounds, struct goro_waitgroup *wg)
 {
-	struct trace t = { "", 0 };
+	struct seen t = { .calls = 0 };
 
 	for (long i = 0; i < rounds; i++) {
-		t.len = 0;
+		t.order[0] = 0;
 		t_check_int(spins(&t, i), ==, i % 16 == 0 ? -2 : 19900);
-		EXPECT(&t, i % 16 == 0 ? "R" : "n");
+		ORDER(&t, i % 16 == 0 ? "R" : "-");
 	}
 	goro_waitgroup_done(wg);
 }
@@ -275,27 +240,21 @@ static int spinners_main(void *arg)
 
 START_TEST(it_is_preempted_in_the_middle_with_slices_of_100_us)
 {
-	static const unsigned procs[] = { 1, 2, 8 };
-
 	setenv("GORO_SLICE_US", "100", 1);
-	api_run_procs(procs[_i], spinners_main, NULL);
+	api_run_procs(api_procs[_i], spinners_main, NULL);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("goexit");
-	TCase *tc = tcase_create("goexit");
+	TCase *tc = t_case(s, "goexit", 60);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, Goexit_runs_all_deferred_calls_before_terminating_the_goroutine_and_recover_calls_in_them_return_nil, 0, 3);
 	tcase_add_test(tc, a_panic_in_a_deferred_call_does_not_stop_Goexit_nor_does_recovering_from_it);
 	tcase_add_test(tc, Goexit_of_main_ends_in_a_deadlock_with_Gos_words);
-	suite_add_tcase(s, tc);
-	tc = tcase_create("moved");
-	tcase_set_timeout(tc, 120);
+	tc = t_case(s, "moved", 120);
 	tcase_add_loop_test(tc, a_goroutine_may_move_between_defer_and_recover, 0, 3);
 	tcase_add_loop_test(tc, it_is_preempted_in_the_middle_with_slices_of_100_us, 0, 3);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

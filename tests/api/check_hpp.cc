@@ -1,29 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* check_hpp.cc: goro.hpp: goroutines, deferred calls, locks, contexts, errgroups and timers. Issue 4: "C++: goro.hpp, header-only over the C API". */
-#include <goro.hpp>
+#include "hpp.h"
 
-#include <atomic>
-#include <cstdlib>
 #include <functional>
-#include <memory>
 #include <numeric>
-#include <stdexcept>
-#include <string>
-#include <vector>
-
-extern "C" {
-#include "api.h"
-}
-#include "t.h"
-
-#undef fail /* libcheck's macro */
 
 namespace {
-
-using namespace std::chrono_literals;
-
-const unsigned PROCS[] = { 1, 2, 8 };
-std::atomic<int> alive;
 
 /* Counts its copies, and can be moved and copied. */
 struct counted {
@@ -84,7 +66,7 @@ int go_main(void *)
 
 START_TEST(go_takes_whatever_can_be_called_and_moved)
 {
-	api_run_procs(PROCS[_i], go_main, nullptr);
+	api_run_procs(api_procs[_i], go_main, nullptr);
 }
 END_TEST
 
@@ -107,7 +89,7 @@ int copies_main(void *)
 
 START_TEST(what_a_goroutine_was_given_is_copied_once_and_gone_before_its_group_is_told)
 {
-	api_run_procs(PROCS[_i], copies_main, nullptr);
+	api_run_procs(api_procs[_i], copies_main, nullptr);
 }
 END_TEST
 
@@ -218,7 +200,7 @@ int defer_main(void *)
 
 START_TEST(deferred_lambdas_run_however_the_scope_is_left)
 {
-	api_run_procs(PROCS[_i], defer_main, nullptr);
+	api_run_procs(api_procs[_i], defer_main, nullptr);
 }
 END_TEST
 
@@ -286,7 +268,7 @@ int locks_main(void *)
 
 START_TEST(the_guards_of_the_standard_library_take_our_locks)
 {
-	api_run_procs(PROCS[_i], locks_main, nullptr);
+	api_run_procs(api_procs[_i], locks_main, nullptr);
 }
 END_TEST
 
@@ -360,7 +342,7 @@ int context_main(void *)
 
 START_TEST(contexts_are_counted_handles)
 {
-	api_run_procs(PROCS[_i], context_main, nullptr);
+	api_run_procs(api_procs[_i], context_main, nullptr);
 }
 END_TEST
 
@@ -421,7 +403,7 @@ int errgroup_main(void *)
 
 START_TEST(an_errgroup_returns_the_first_error_and_throws_the_first_exception)
 {
-	api_run_procs(PROCS[_i], errgroup_main, nullptr);
+	api_run_procs(api_procs[_i], errgroup_main, nullptr);
 }
 END_TEST
 
@@ -462,7 +444,7 @@ int timer_main(void *)
 
 START_TEST(timers_give_their_time_and_their_functions_back)
 {
-	api_run_procs(PROCS[_i], timer_main, nullptr);
+	api_run_procs(api_procs[_i], timer_main, nullptr);
 }
 END_TEST
 
@@ -483,24 +465,20 @@ END_TEST
 int main()
 {
 	Suite *s = suite_create("hpp");
-	TCase *tc = tcase_create("goroutines");
+	TCase *tc = t_case(s, "goroutines", 60);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, go_takes_whatever_can_be_called_and_moved, 0, 3);
 	tcase_add_loop_test(tc, what_a_goroutine_was_given_is_copied_once_and_gone_before_its_group_is_told, 0, 3);
 	tcase_add_test(tc, a_spawn_that_fails_leaves_nothing_over);
 	tcase_add_test(tc, a_copy_that_throws_throws_in_the_caller);
 	tcase_add_test(tc, run_returns_what_the_main_goroutine_returns);
 	tcase_add_loop_test(tc, deferred_lambdas_run_however_the_scope_is_left, 0, 3);
-	suite_add_tcase(s, tc);
-	tc = tcase_create("nouns");
-	tcase_set_timeout(tc, 60);
+	tc = t_case(s, "nouns", 60);
 	tcase_add_loop_test(tc, the_guards_of_the_standard_library_take_our_locks, 0, 3);
 	tcase_add_test(tc, an_exception_in_once_goes_to_the_one_caller_and_counts_as_its_end);
 	tcase_add_loop_test(tc, contexts_are_counted_handles, 0, 3);
 	tcase_add_loop_test(tc, an_errgroup_returns_the_first_error_and_throws_the_first_exception, 0, 3);
 	tcase_add_loop_test(tc, timers_give_their_time_and_their_functions_back, 0, 3);
 	tcase_add_test(tc, deadlines_are_of_time_points_and_of_durations);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

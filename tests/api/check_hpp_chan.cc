@@ -1,27 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* check_hpp_chan.cc: goro::chan and goro::select(): elements of all kinds, none lost and none destructed twice. Issue 4: "chan<T>, select". */
-#include <goro.hpp>
+#include "hpp.h"
 
-#include <atomic>
 #include <map>
-#include <memory>
-#include <stdexcept>
-#include <string>
-#include <vector>
-
-extern "C" {
-#include "api.h"
-}
-#include "t.h"
-
-#undef fail /* libcheck's macro */
 
 namespace {
-
-using namespace std::chrono_literals;
-
-const unsigned PROCS[] = { 1, 2, 8 };
-std::atomic<int> alive;
 
 /* Lies in a box; has no default and cannot be copied. */
 struct item {
@@ -86,7 +69,7 @@ int kinds_main(void *)
 
 START_TEST(elements_of_every_kind_arrive_in_order)
 {
-	api_run_procs(PROCS[_i], kinds_main, nullptr);
+	api_run_procs(api_procs[_i], kinds_main, nullptr);
 }
 END_TEST
 
@@ -160,7 +143,7 @@ int kept_main(void *)
 
 START_TEST(a_send_that_fails_gives_the_value_back)
 {
-	api_run_procs(PROCS[_i], kept_main, nullptr);
+	api_run_procs(api_procs[_i], kept_main, nullptr);
 	t_check_int(alive.load(), ==, 0);
 }
 END_TEST
@@ -245,7 +228,7 @@ int select_main(void *)
 
 START_TEST(select_calls_the_handler_of_the_case_that_it_did)
 {
-	api_run_procs(PROCS[_i], select_main, nullptr);
+	api_run_procs(api_procs[_i], select_main, nullptr);
 }
 END_TEST
 
@@ -288,7 +271,7 @@ int many_main(void *)
 
 START_TEST(many_senders_and_receivers_lose_nothing)
 {
-	api_run_procs(PROCS[_i], many_main, nullptr);
+	api_run_procs(api_procs[_i], many_main, nullptr);
 }
 END_TEST
 
@@ -297,18 +280,14 @@ END_TEST
 int main()
 {
 	Suite *s = suite_create("hpp: chan");
-	TCase *tc = tcase_create("chan");
+	TCase *tc = t_case(s, "chan", 60);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, elements_of_every_kind_arrive_in_order, 0, 3);
 	tcase_add_test(tc, what_is_left_in_a_channel_goes_with_its_last_handle);
 	tcase_add_loop_test(tc, a_send_that_fails_gives_the_value_back, 0, 3);
 	tcase_add_test(tc, a_receive_with_a_deadline_says_what_has_happened);
-	suite_add_tcase(s, tc);
-	tc = tcase_create("select");
-	tcase_set_timeout(tc, 120);
+	tc = t_case(s, "select", 120);
 	tcase_add_loop_test(tc, select_calls_the_handler_of_the_case_that_it_did, 0, 3);
 	tcase_add_loop_test(tc, many_senders_and_receivers_lose_nothing, 0, 3);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

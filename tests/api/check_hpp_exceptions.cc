@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check_hpp_exceptions.cc: C++ exceptions and goroutines that change their thread, and are stopped anywhere, while they have some in hand. Issue 4: "exceptions that leave a
- * goroutine become an unrecovered panic with their what(); exceptions thrown and caught across yields on several Ps".
+ * check_hpp_exceptions.cc: C++ exceptions and goroutines that change their thread, and are stopped anywhere, while they
+ * have some in hand. Issue 4: "exceptions that leave a goroutine become an unrecovered panic with their what(); exceptions
+ * thrown and caught across yields on several Ps".
  */
-#include <goro.hpp>
+#include "hpp.h"
 
 #include <csignal>
-#include <cstdlib>
-#include <stdexcept>
-#include <string>
-
-extern "C" {
-#include "api.h"
-}
-#include "t.h"
-
-#undef fail /* libcheck's macro */
 
 namespace {
 
-const unsigned PROCS[] = { 1, 2, 8 };
 const int GOROUTINES = 24;
 
 struct mine : std::runtime_error {
@@ -157,7 +147,7 @@ int walk_main(void *)
 
 START_TEST(exceptions_stay_with_their_goroutine_wherever_it_parks)
 {
-	api_run_procs(PROCS[_i], walk_main, nullptr);
+	api_run_procs(api_procs[_i], walk_main, nullptr);
 }
 END_TEST
 
@@ -165,7 +155,7 @@ END_TEST
 START_TEST(exceptions_stay_with_a_goroutine_that_is_preempted)
 {
 	setenv("GORO_SLICE_US", "100", 1);
-	api_run_procs(PROCS[_i], walk_main, nullptr);
+	api_run_procs(api_procs[_i], walk_main, nullptr);
 }
 END_TEST
 
@@ -253,7 +243,7 @@ int exit_main(void *)
 
 START_TEST(a_goroutine_that_ends_with_exceptions_in_hand_leaves_none_behind)
 {
-	api_run_procs(PROCS[_i], exit_main, nullptr);
+	api_run_procs(api_procs[_i], exit_main, nullptr);
 }
 END_TEST
 
@@ -467,7 +457,7 @@ int through_main(void *)
 
 START_TEST(exceptions_come_through_calls_on_larger_stacks_and_blocking_calls)
 {
-	api_run_procs(PROCS[_i], through_main, nullptr);
+	api_run_procs(api_procs[_i], through_main, nullptr);
 }
 END_TEST
 
@@ -476,23 +466,19 @@ END_TEST
 int main()
 {
 	Suite *s = suite_create("hpp: exceptions");
-	TCase *tc = tcase_create("in hand");
+	TCase *tc = t_case(s, "in hand", 120);
 
-	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, exceptions_stay_with_their_goroutine_wherever_it_parks, 0, 3);
 	tcase_add_loop_test(tc, exceptions_stay_with_a_goroutine_that_is_preempted, 0, 3);
 	tcase_add_test(tc, what_a_thread_has_caught_is_its_own_again_after_goro_run);
 	tcase_add_loop_test(tc, a_goroutine_that_ends_with_exceptions_in_hand_leaves_none_behind, 0, 3);
 	tcase_add_test(tc, a_panic_in_a_destructor_of_an_exception_can_be_recovered);
-	suite_add_tcase(s, tc);
-	tc = tcase_create("uncaught");
-	tcase_set_timeout(tc, 60);
+	tc = t_case(s, "uncaught", 60);
 	tcase_add_test(tc, an_exception_that_leaves_a_goroutine_is_an_unrecovered_panic);
 	tcase_add_test(tc, the_backtrace_of_such_a_panic_shows_where_it_was_thrown);
 	tcase_add_test(tc, nothing_is_unwound_for_an_exception_that_nobody_catches);
 	tcase_add_test(tc, an_exception_must_not_leave_a_larger_stack);
 	tcase_add_test(tc, an_exception_must_not_leave_a_call_that_a_panic_makes);
 	tcase_add_loop_test(tc, exceptions_come_through_calls_on_larger_stacks_and_blocking_calls, 0, 3);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

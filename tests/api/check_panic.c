@@ -4,74 +4,23 @@
  * something that an adversary would try. check_panic_fatal.c has what happens when nobody recovers.
  */
 #define _GNU_SOURCE
-#include <goro.h>
-#include <goro/short.h>
-#include <check.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "api.h"
-#include "t.h"
-
-/* What a case has seen. The text of a panic is copied: it is valid in the deferred call only. */
-struct seen {
-	char text[600];
-	char order[64];
-	void *value;
-	unsigned flags;
-	int calls, panics;
-};
-
-static void note(struct seen *s, char c)
-{
-	size_t n = strlen(s->order);
-
-	t_check(n + 1 < sizeof s->order);
-	s->order[n] = c;
-}
-
-static void keep(struct seen *s, const struct goro_panicked *p)
-{
-	s->calls++;
-	if (!p) {
-		note(s, '-');
-		return;
-	}
-	s->panics++;
-	snprintf(s->text, sizeof s->text, "%s", p->text);
-	s->value = p->value;
-	s->flags = p->flags;
-	note(s, 'R');
-}
-
-static void catcher(struct seen *s)
-{
-	keep(s, recover());
-}
-
-static void step_1(struct seen *s) { note(s, '1'); }
-static void step_2(struct seen *s) { note(s, '2'); }
-static void step_3(struct seen *s) { note(s, '3'); }
-
-#define SAW(s, what) t_check(strcmp((s)->text, what) == 0, "%s", (s)->text)
-#define ORDER(s, what) t_check(strcmp((s)->order, what) == 0, "%s", (s)->order)
+#include "seen.h"
 
 /* ---- Handling panics ---------------------------------------------------------------------------------------------- */
 
 static __attribute__((noinline)) void inner(struct seen *s)
 {
-	defer(step_1, s);
-	defer(step_2, s);
+	defer(note_a, s);
+	defer(note_b, s);
 	panic("inner");
 }
 
 static __attribute__((noinline)) void middle(struct seen *s)
 {
-	defer(step_3, s);
+	defer(note_c, s);
 	inner(s);
 	note(s, '!');
 }
@@ -87,7 +36,7 @@ static int outer(struct seen *s)
 static void one_after_the_other(struct seen *s)
 {
 	t_check_int(outer(s), ==, 5);
-	ORDER(s, "213R");
+	ORDER(s, "bacR");
 }
 
 static void gets_the_value(struct seen *s)
@@ -115,17 +64,17 @@ static void gets_a_pointer_too(struct seen *s)
 
 static int before_d(struct seen *s)
 {
-	defer(step_1, s, -1);
-	defer(step_2, s, -1);
+	defer(note_a, s, -1);
+	defer(note_b, s, -1);
 	defer(catcher, s, 8);
-	defer(step_3, s, -1);
+	defer(note_c, s, -1);
 	panic("x");
 }
 
 static void those_before_run_too(struct seen *s)
 {
 	t_check_int(before_d(s), ==, 8);
-	ORDER(s, "3R21");
+	ORDER(s, "cRba");
 	t_check_int(outer(s), ==, 5); /* and all is as before */
 }
 
@@ -232,12 +181,6 @@ static void nil_is_told_as_such(struct seen *s)
 
 /* ---- nested ------------------------------------------------------------------------------------------------------- */
 
-static void panics_again(struct seen *s)
-{
-	note(s, 'p');
-	panic("second");
-}
-
 static int second_replaces_first(struct seen *s)
 {
 	defer(catcher, s, 7);
@@ -274,12 +217,6 @@ static void panic_inside_of_deferred_call(struct seen *s)
 	t_check_int(first_survives(s), ==, 2);
 	ORDER(s, "pRiR");
 	SAW(s, "outermost");
-}
-
-static void recovers_and_panics(struct seen *s)
-{
-	keep(s, recover());
-	panic("after %s", s->text);
 }
 
 static int again(struct seen *s)
@@ -386,13 +323,13 @@ static void panics_there(void *arg)
 
 	memset(big, 1, sizeof big);
 	__asm__ volatile("" ::"r"(big) : "memory");
-	defer(step_1, (struct seen *)arg);
+	defer(note_a, (struct seen *)arg);
 	panic("on a large stack");
 }
 
 static void nests_there(void *arg)
 {
-	defer(step_2, (struct seen *)arg);
+	defer(note_b, (struct seen *)arg);
 	goro_call_on_stack(1 << 20, panics_there, arg);
 	note(arg, '!');
 }
@@ -418,12 +355,12 @@ static void across_stacks(struct seen *s)
 	for (long i = 0; i < t_scaled(300); i++) { /* more than would fit, were they lost */
 		memset(s, 0, sizeof *s);
 		t_check_int(large(s), ==, 6);
-		ORDER(s, "12R");
+		ORDER(s, "abR");
 		SAW(s, "on a large stack");
 	}
 	memset(s, 0, sizeof *s);
 	t_check_int(goro_call_on_stack(0, works_there, s), ==, 0);
-	ORDER(s, "213Rw");
+	ORDER(s, "bacRw");
 	t_check_int(goro_call_on_stack(0, NULL, s), ==, -EINVAL);
 	t_check_int(goro_call_on_stack((size_t)2 << 30, works_there, s), ==, -EINVAL);
 }
@@ -471,94 +408,47 @@ static void misuse(struct seen *s)
 
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
 
-static const struct {
-	const char *sentence;
-	void (*run)(struct seen *s);
-} cases[] = {
+static const struct seen_case cases[] = {
 	{ "an explicit call to panic or a run-time panic terminates the execution of F. Any functions deferred by F are then executed as usual. Next, any deferred "
-	  "functions run by F's caller are run, and so on", one_after_the_other },
+	  "functions run by F's caller are run, and so on", one_after_the_other, 0 },
 	{ "When the running of deferred functions reaches D, the return value of D's call to recover will be the value passed to the call of panic.",
-	  gets_the_value },
-	{ "the same, with a value", gets_a_pointer_too },
-	{ "Any functions deferred by G before D are then run and G's execution terminates by returning to its caller.", those_before_run_too },
-	{ "The return value of recover is nil when the goroutine is not panicking", not_panicking },
-	{ "or recover was not called directly by a deferred function.", only_directly },
-	{ "If D returns normally, without starting a new panic, the panicking sequence stops.", once_only },
-	{ "calling panic with a nil interface value (or an untyped nil) causes a run-time panic", nil_is_told_as_such },
-	{ "a panic in a deferred call", nested_panic },
-	{ "two panics in a deferred call of a third, recovered there", panic_inside_of_deferred_call },
-	{ "recover, then panic again, twice", recover_then_panic },
-	{ "twenty panics on top of each other", many_nested },
-	{ "a thousand times", many_times },
-	{ "texts are cut", texts_are_cut },
-	{ "a lock is held", locks_are_given_back },
-	{ "out of a call on another stack", across_stacks },
-	{ "misuse of channels and WaitGroups", misuse },
+	  gets_the_value, 0 },
+	{ "the same, with a value", gets_a_pointer_too, 0 },
+	{ "Any functions deferred by G before D are then run and G's execution terminates by returning to its caller.", those_before_run_too, 0 },
+	{ "The return value of recover is nil when the goroutine is not panicking", not_panicking, 0 },
+	{ "or recover was not called directly by a deferred function.", only_directly, 0 },
+	{ "If D returns normally, without starting a new panic, the panicking sequence stops.", once_only, 0 },
+	{ "calling panic with a nil interface value (or an untyped nil) causes a run-time panic", nil_is_told_as_such, 0 },
+	{ "a panic in a deferred call", nested_panic, 0 },
+	{ "two panics in a deferred call of a third, recovered there", panic_inside_of_deferred_call, 0 },
+	{ "recover, then panic again, twice", recover_then_panic, 0 },
+	{ "twenty panics on top of each other", many_nested, 0 },
+	{ "a thousand times", many_times, 0 },
+	{ "texts are cut", texts_are_cut, 0 },
+	{ "a lock is held", locks_are_given_back, 0 },
+	{ "out of a call on another stack", across_stacks, 0 },
+	{ "misuse of channels and WaitGroups", misuse, NOT_AT_ONCE | NOT_IN_THREADS },
 };
 #define NCASES ((int)(sizeof cases / sizeof cases[0]))
-
-static void run_case(int i)
-{
-	struct seen s = { .calls = 0 };
-
-	cases[i].run(&s);
-}
-
-static int main_of_case(void *arg)
-{
-	fprintf(stderr, "%s\n", cases[*(int *)arg].sentence); /* the log of a failure tells which */
-	run_case(*(int *)arg);
-	return 0;
-}
+static struct seen_table table = { cases, NCASES, 10 };
 
 START_TEST(it_is_as_Go_specifies_on_1_processor)
 {
-	api_run_procs(1, main_of_case, &_i);
+	api_run_procs(1, main_of_case, (void *)&cases[_i]);
 }
 END_TEST
-
-static void in_goroutine(int i, struct goro_waitgroup *wg)
-{
-	run_case(i);
-	goro_waitgroup_done(wg);
-}
-
-static void *in_thread(void *arg)
-{
-	for (int i = 0; i < NCASES; i++)
-		if (cases[i].run != misuse)
-			run_case(i);
-	return arg;
-}
-
-static int all_at_once(void *arg)
-{
-	struct goro_waitgroup wg = GORO_WAITGROUP_INIT;
-	pthread_t t = api_thread(in_thread, NULL);
-
-	(void)arg;
-	for (int i = 0; i < 10 * NCASES; i++) {
-		if (cases[i % NCASES].run == misuse)
-			continue; /* what it misuses is static */
-		goro_waitgroup_add(&wg, 1);
-		t_check_int(go(in_goroutine, i % NCASES, &wg), ==, 0);
-	}
-	t_check_int(goro_waitgroup_wait(&wg, GORO_FOREVER), ==, 0);
-	api_join(t);
-	return 0;
-}
 
 START_TEST(it_is_so_on_many_processors_and_beside_a_plain_thread)
 {
 	setenv("GORO_SLICE_US", "100", 1);
-	api_run_procs(2, all_at_once, NULL);
-	api_run_procs(8, all_at_once, NULL);
+	api_run_procs(2, all_at_once, &table);
+	api_run_procs(8, all_at_once, &table);
 }
 END_TEST
 
 START_TEST(it_is_so_without_a_runtime)
 {
-	in_thread(NULL);
+	in_thread(&table);
 }
 END_TEST
 
@@ -581,13 +471,11 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("panic");
-	TCase *tc = tcase_create("specification");
+	TCase *tc = t_case(s, "specification", 60);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, it_is_as_Go_specifies_on_1_processor, 0, NCASES);
 	tcase_add_test(tc, it_is_so_on_many_processors_and_beside_a_plain_thread);
 	tcase_add_test(tc, it_is_so_without_a_runtime);
 	tcase_add_test(tc, main_may_recover_and_return);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

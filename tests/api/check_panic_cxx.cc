@@ -103,9 +103,7 @@ int destructors_main(void *)
 
 START_TEST(the_destructors_of_frames_that_are_forgotten_run)
 {
-	static const unsigned procs[] = { 1, 2, 8 };
-
-	api_run_procs(procs[_i], destructors_main, nullptr);
+	api_run_procs(api_procs[_i], destructors_main, nullptr);
 }
 END_TEST
 

@@ -4,68 +4,12 @@
  * specification, "Handling panics"): what is printed, word by word, and the exit status.
  */
 #define _GNU_SOURCE
-#include <goro.h>
-#include <goro/short.h>
-#include <check.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "api.h"
-#include "t.h"
-
-static char err[1 << 16];
-
-/* What a case has seen. The text of a panic is copied: it is valid in the deferred call only. */
-struct seen {
-	char text[600];
-	char order[64];
-	void *value;
-	unsigned flags;
-	int calls, panics;
-};
-
-static void note(struct seen *s, char c)
-{
-	size_t n = strlen(s->order);
-
-	t_check(n + 1 < sizeof s->order);
-	s->order[n] = c;
-}
-
-static void keep(struct seen *s, const struct goro_panicked *p)
-{
-	s->calls++;
-	if (!p) {
-		note(s, '-');
-		return;
-	}
-	s->panics++;
-	snprintf(s->text, sizeof s->text, "%s", p->text);
-	s->value = p->value;
-	s->flags = p->flags;
-	note(s, 'R');
-}
-
-static void catcher(struct seen *s)
-{
-	keep(s, recover());
-}
-
-static void panics_again(struct seen *s)
-{
-	note(s, 'p');
-	panic("second");
-}
-
-static void recovers_and_panics(struct seen *s)
-{
-	keep(s, recover());
-	panic("after %s", s->text);
-}
+#include "seen.h"
 
 /* ---- nobody recovers ---------------------------------------------------------------------------------------------------- */
 
@@ -111,21 +55,17 @@ static int panic_in_goroutine(void *arg)
 
 static void ends_by_panic(goro_main_fn fn, void *arg, const char *begins)
 {
-	int status = api_child(0, fn, arg, err, sizeof err);
-	size_t n = strlen(begins);
-
-	t_check(WIFEXITED(status) && WEXITSTATUS(status) == 2, "%#x: %.2000s", status, err);
-	t_check(strncmp(err, begins, n) == 0, "%.2000s", err);
+	api_expect_end(0, fn, arg, 2, begins);
 }
 
 START_TEST(at_that_point_the_program_is_terminated_and_the_error_condition_is_reported_including_the_value_of_the_argument_to_panic)
 {
 	ends_by_panic(_i ? panic_in_goroutine : panic_main, (void *)1, "deferred call\npanic: that is it: 1\n\ngoroutine ");
-	t_check(strstr(err, " [running]:\n") != NULL, "%.2000s", err);
+	t_check(strstr(api_err, " [running]:\n") != NULL, "%.2000s", api_err);
 	/* The deferred call has run, and the frames are there all the same. */
-	t_check(strstr(err, "frame_of_the_panic") != NULL, "%.2000s", err);
-	t_check(strstr(err, "frame_below_it") != NULL, "%.2000s", err);
-	t_check(!_i || strstr(err, "created by goroutine 1") != NULL, "%.2000s", err);
+	t_check(strstr(api_err, "frame_of_the_panic") != NULL, "%.2000s", api_err);
+	t_check(strstr(api_err, "frame_below_it") != NULL, "%.2000s", api_err);
+	t_check(!_i || strstr(api_err, "created by goroutine 1") != NULL, "%.2000s", api_err);
 }
 END_TEST
 
@@ -208,15 +148,15 @@ START_TEST(GORO_TRACEBACK_says_how_much_is_told)
 	int status;
 
 	ends_by_panic(panic_beside_others, (void *)1, "deferred call\npanic: that is it: 1\n\n");
-	t_check(strstr(err, "the waiting one") == NULL, "%.2000s", err);
+	t_check(strstr(api_err, "the waiting one") == NULL, "%.2000s", api_err);
 	setenv("GORO_TRACEBACK", "all", 1);
 	ends_by_panic(panic_beside_others, (void *)1, "deferred call\npanic: that is it: 1\n\n");
-	t_check(strstr(err, "the waiting one") != NULL && strstr(err, "chan receive (nil chan)") != NULL, "%.3000s", err);
+	t_check(strstr(api_err, "the waiting one") != NULL && strstr(api_err, "chan receive (nil chan)") != NULL, "%.3000s", api_err);
 	setenv("GORO_TRACEBACK", "none", 1);
 	ends_by_panic(panic_beside_others, (void *)1, "deferred call\npanic: that is it: 1\n\n");
-	t_check(strstr(err, "goroutine") == NULL, "%.2000s", err);
+	t_check(strstr(api_err, "goroutine") == NULL, "%.2000s", api_err);
 	setenv("GORO_TRACEBACK", "crash", 1);
-	status = api_child(0, panic_beside_others, (void *)1, err, sizeof err);
+	status = api_child(0, panic_beside_others, (void *)1, api_err, sizeof api_err);
 	t_check(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%#x", status);
 }
 END_TEST
@@ -269,9 +209,8 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("panic_fatal");
-	TCase *tc = tcase_create("fatal");
+	TCase *tc = t_case(s, "fatal", 60);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc,
 		at_that_point_the_program_is_terminated_and_the_error_condition_is_reported_including_the_value_of_the_argument_to_panic, 0, 2);
 	tcase_add_test(tc, nested_panics_are_printed_as_Go_prints_them);
@@ -279,6 +218,5 @@ int main(void)
 	tcase_add_test(tc, GORO_TRACEBACK_says_how_much_is_told);
 	tcase_add_test(tc, a_recovered_panic_ends_the_regions_without_preemption_that_it_left);
 	tcase_add_test(tc, unlock_of_an_unlocked_mutex_stays_fatal_as_in_Go);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

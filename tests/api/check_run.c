@@ -402,6 +402,7 @@ START_TEST(a_run_gives_back_its_descriptors_and_threads)
 }
 END_TEST
 
+/* How long main's return has to wait for it. */
 static void *poll_a_little(void *arg)
 {
 	poll(NULL, 0, 50);

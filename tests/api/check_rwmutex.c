@@ -18,14 +18,6 @@ struct shared {
 	long value;		     /* plain, under rw */
 };
 
-/* Enough turns for everybody else to get as far as he can on any number of processors. */
-static void others_run(void)
-{
-	for (int i = 0; i < 50; i++)
-		goro_yield();
-	goro_sleep(GORO_MILLISECOND);
-}
-
 /* ---- cases ------------------------------------------------------------------------------------------------------------------------ */
 
 static void reader_that_meets(struct shared *s)
@@ -102,7 +94,7 @@ static int writer_preference(void *arg)
 	until_a_writer_waits(&s);
 	for (int i = 0; i < 5; i++)
 		t_check(GORO_GO(reader, &s) == 0);
-	others_run();
+	t_eventually(api_waiting("sync.RWMutex.RLock") == 5, API_PATIENCE);
 	t_check_int(LOAD(s.together), ==, 0);
 	t_check_int(LOAD(s.inside), ==, 0);
 	goro_rwmutex_runlock(&s.rw);
@@ -167,8 +159,8 @@ static int lock_waits_for_all(void *arg)
 	t_check(GORO_GO(writer, &s) == 0);
 	until_a_writer_waits(&s);
 	goro_rwmutex_runlock(&s.rw);
-	others_run();
-	t_check_int(LOAD(s.inside), ==, 0); /* one is left */
+	t_eventually(api_waiting("sync.RWMutex.Lock") == 1, API_PATIENCE); /* one is left; were he woken he would be "runnable" */
+	t_check_int(LOAD(s.inside), ==, 0);
 	goro_rwmutex_runlock(&s.rw);
 	t_check(goro_waitgroup_wait(&s.wg, GORO_FOREVER) == 0);
 	t_check_int(LOAD(s.inside), ==, 1);
@@ -307,7 +299,6 @@ struct crowd {
 	int writing, reading; /* atomic */
 	long rounds, wrote;   /* wrote: plain, under rw */
 	long each;
-	struct goro_waitgroup wg;
 };
 
 static void write_once(struct crowd *c, unsigned kind)
@@ -334,9 +325,10 @@ static void read_once(struct crowd *c, unsigned kind)
 	goro_rwmutex_runlock(&c->rw);
 }
 
-static void member(struct crowd *c, int me)
+static void member(void *arg, int who)
 {
-	uint64_t rng = t_seed() + (uint64_t)me;
+	struct crowd *c = arg;
+	uint64_t rng = t_seed() + (uint64_t)who;
 
 	for (long i = 0; i < c->each; i++) {
 		unsigned kind = api_below(&rng, 8), how = api_below(&rng, 4);
@@ -359,29 +351,14 @@ static void member(struct crowd *c, int me)
 			read_once(c, kind);
 		}
 	}
-	goro_waitgroup_done(&c->wg);
-}
-
-static void *member_thread(void *arg)
-{
-	member(arg, 100);
-	return NULL;
 }
 
 static int crowd_main(void *arg)
 {
 	struct crowd *c = arg;
-	pthread_t t[2];
 
 	c->each = t_scaled(4000);
-	goro_waitgroup_add(&c->wg, 10);
-	for (int i = 0; i < 2; i++)
-		t[i] = api_thread(member_thread, c);
-	for (int i = 0; i < 8; i++)
-		t_check(GORO_GO(member, c, i) == 0);
-	t_check_int(goro_waitgroup_wait(&c->wg, GORO_FOREVER), ==, 0);
-	for (int i = 0; i < 2; i++)
-		api_join(t[i]);
+	api_crowd(8, 2, member, c);
 	t_check(goro_rwmutex_trylock(&c->rw) == 1);
 	t_check(c->a == c->wrote && c->b == c->wrote && c->wrote > 0);
 	return 0;
@@ -389,24 +366,18 @@ static int crowd_main(void *arg)
 
 START_TEST(readers_and_writers_on_goroutines_and_threads)
 {
-	static const unsigned procs[] = { 1, 2, 8 };
 	struct crowd c = { .rw = GORO_RWMUTEX_INIT };
 
-	api_run_procs(procs[_i], crowd_main, &c);
+	api_run_procs(api_procs[_i], crowd_main, &c);
 }
 END_TEST
 
 START_TEST(plain_threads_use_it_without_a_runtime)
 {
 	struct crowd c = { .rw = GORO_RWMUTEX_INIT };
-	pthread_t t[4];
 
 	c.each = t_scaled(4000);
-	goro_waitgroup_add(&c.wg, 4);
-	for (int i = 0; i < 4; i++)
-		t[i] = api_thread(member_thread, &c);
-	for (int i = 0; i < 4; i++)
-		t_check(pthread_join(t[i], NULL) == 0);
+	api_crowd(0, 4, member, &c);
 	t_check(c.a == c.wrote && c.b == c.wrote);
 }
 END_TEST
@@ -469,16 +440,12 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("rwmutex");
-	TCase *tc = tcase_create("sentences");
+	TCase *tc = t_case(s, "sentences", 60);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, as_the_sentence_says, 0, GO_CASES(cases));
-	suite_add_tcase(s, tc);
-	tc = tcase_create("many");
-	tcase_set_timeout(tc, 60);
+	tc = t_case(s, "many", 60);
 	tcase_add_loop_test(tc, readers_and_writers_on_goroutines_and_threads, 0, 3);
 	tcase_add_test(tc, plain_threads_use_it_without_a_runtime);
 	tcase_add_loop_test(tc, neither_readers_nor_writers_starve, 0, 4);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

@@ -154,10 +154,9 @@ static int closed_under_select(void *arg)
 
 	(void)arg;
 	t_check(goro_spawn(select_sender, c) == 0);
-	for (int i = 0; i < 20; i++)
-		goro_yield();
+	t_eventually(api_waiting("select") == 1, API_PATIENCE);
 	goro_chan_close(c);
-	goro_sleep(10 * GORO_SECOND);
+	goro_sleep(10 * GORO_SECOND); /* the panic ends the process long before */
 	return 0;
 }
 

@@ -229,9 +229,7 @@ static int wait_main(void *arg)
 
 START_TEST(a_waiting_select_is_woken_by_bytes_by_a_send_and_by_a_cancel)
 {
-	static const unsigned procs[] = { 1, 2, 8 };
-
-	api_run_procs(procs[_i % 3], wait_main, _i < 3 ? NULL : "a thread");
+	api_run_procs(api_procs[_i % 3], wait_main, _i < 3 ? NULL : "a thread");
 }
 END_TEST
 
@@ -346,9 +344,7 @@ static int close_main(void *arg)
 
 START_TEST(goro_close_wakes_all_selects_on_a_descriptor)
 {
-	static const unsigned procs[] = { 1, 2, 8 };
-
-	api_run_procs(procs[_i], close_main, NULL);
+	api_run_procs(api_procs[_i], close_main, NULL);
 }
 END_TEST
 

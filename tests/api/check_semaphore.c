@@ -15,6 +15,7 @@ struct shared {
 	struct goro_semaphore sem;
 	struct goro_waitgroup wg;
 	int got, order[8]; /* atomic */
+	int queued;
 };
 
 static void requester(struct shared *s, unsigned n)
@@ -24,16 +25,13 @@ static void requester(struct shared *s, unsigned n)
 	goro_waitgroup_done(&s->wg);
 }
 
-/* Starts a request that has to wait, and lets it get into the queue; there is no other way to see that than to try. */
+/* Starts a request that has to wait, and waits until it is in the queue, behind the former ones. */
 static void queue_up(struct shared *s, unsigned n)
 {
 	goro_waitgroup_add(&s->wg, 1);
 	t_check(GORO_GO(requester, s, n) == 0);
-	while (goro_semaphore_tryacquire(&s->sem, 0))
-		goro_yield();
-	for (int i = 0; i < 50; i++)
-		goro_yield();
-	goro_sleep(GORO_MILLISECOND);
+	s->queued++;
+	t_eventually(api_waiting("semacquire") == s->queued, API_PATIENCE);
 }
 
 static int counts(void *arg)
@@ -78,8 +76,7 @@ static int big_requests_do_not_starve(void *arg)
 	queue_up(&s, 3);
 	queue_up(&s, 1);
 	goro_semaphore_release(&s.sem, 2); /* the small one would fit, but is behind the big one */
-	for (int i = 0; i < 50; i++)
-		goro_yield();
+	t_check_int(api_waiting("semacquire"), ==, 2);
 	t_check_int(LOAD(s.got), ==, 0);
 	t_check(goro_semaphore_tryacquire(&s.sem, 1) == 0);
 	t_check_int(goro_semaphore_acquire(&s.sem, 1, GORO_NOW), ==, -EAGAIN);
@@ -101,7 +98,7 @@ static int the_next_goes_on(void *arg)
 	(void)arg;
 	t_check(goro_semaphore_tryacquire(&s.sem, 2) == 1);
 	goro_waitgroup_add(&s.wg, 1);
-	t_check(GORO_GO(requester, &s, 1u) == 0); /* it runs when we wait */
+	t_check(GORO_GO(requester, &s, 1u) == 0); /* it queues while we wait, or finds us gone */
 	t_check_int(goro_semaphore_acquire(&s.sem, 4, goro_after(10 * GORO_MILLISECOND)), ==, -ETIMEDOUT);
 	t_check_int(goro_waitgroup_wait(&s.wg, GORO_FOREVER), ==, 0);
 	goro_semaphore_release(&s.sem, 3);
@@ -201,14 +198,14 @@ END_TEST
 
 struct crowd {
 	struct goro_semaphore sem;
-	struct goro_waitgroup wg;
 	long used; /* atomic */
 	long each;
 };
 
-static void member(struct crowd *c, int me)
+static void member(void *arg, int who)
 {
-	uint64_t rng = t_seed() + (uint64_t)me;
+	struct crowd *c = arg;
+	uint64_t rng = t_seed() + (uint64_t)who;
 
 	for (long i = 0; i < c->each; i++) {
 		unsigned n = api_below(&rng, SIZE + 1), how = api_below(&rng, 4);
@@ -225,50 +222,32 @@ static void member(struct crowd *c, int me)
 		ADD(c->used, -(long)n);
 		goro_semaphore_release(&c->sem, n);
 	}
-	goro_waitgroup_done(&c->wg);
-}
-
-static void *member_thread(void *arg)
-{
-	member(arg, 100);
-	return NULL;
 }
 
 static int crowd_main(void *arg)
 {
 	struct crowd *c = arg;
-	pthread_t t[2];
 
 	c->each = t_scaled(4000);
-	goro_waitgroup_add(&c->wg, 10);
-	for (int i = 0; i < 2; i++)
-		t[i] = api_thread(member_thread, c);
-	for (int i = 0; i < 8; i++)
-		t_check(GORO_GO(member, c, i) == 0);
-	t_check_int(goro_waitgroup_wait(&c->wg, GORO_FOREVER), ==, 0);
-	for (int i = 0; i < 2; i++)
-		api_join(t[i]);
+	api_crowd(8, 2, member, c);
 	t_check(goro_semaphore_tryacquire(&c->sem, SIZE) == 1);
 	return 0;
 }
 
 START_TEST(goroutines_and_threads_never_use_more_than_there_are)
 {
-	static const unsigned procs[] = { 1, 2, 8 };
 	struct crowd c = { .sem = GORO_SEMAPHORE_INIT(SIZE) };
 
-	api_run_procs(procs[_i], crowd_main, &c);
+	api_run_procs(api_procs[_i], crowd_main, &c);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("semaphore");
-	TCase *tc = tcase_create("sentences");
+	TCase *tc = t_case(s, "sentences", 60);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, as_the_sentence_says, 0, GO_CASES(cases));
 	tcase_add_loop_test(tc, goroutines_and_threads_never_use_more_than_there_are, 0, 3);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

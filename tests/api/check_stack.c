@@ -458,9 +458,9 @@ static int quit_main(void *arg)
 {
 	(void)arg;
 	start_sleepers();
-	goro_sleep(20 * GORO_MILLISECOND); /* the child's siblings are asleep, most likely; not all must be */
+	t_eventually(api_waiting("chan receive") == 1, API_PATIENCE); /* it has given itself its name; not all others must be asleep */
 	raise(SIGQUIT);
-	goro_sleep(100 * GORO_SECOND);
+	goro_sleep(100 * GORO_SECOND); /* that ends the process long before */
 	return 0;
 }
 

@@ -231,7 +231,7 @@ static int frees_used(void *arg)
 
 	(void)arg;
 	GORO_GO(receives, goro_timer_chan(t));
-	goro_sleep(20 * MS);
+	t_eventually(api_waiting("chan receive") == 1, API_PATIENCE);
 	goro_timer_free(t);
 	return 0;
 }

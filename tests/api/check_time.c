@@ -119,7 +119,8 @@ static int for_ever_main(void *arg)
 	t_check(GORO_GO(for_ever, GORO_FOREVER) == 0);
 	t_check(GORO_GO(for_ever, INT64_C(-77)) == 0);
 	t_check(GORO_GO(for_ever, INT64_MAX) == 0);
-	goro_sleep(5 * GORO_MILLISECOND);
+	t_eventually(api_waiting("sleep") == 3, API_PATIENCE);
+	goro_sleep(5 * GORO_MILLISECOND); /* in which none of them ends */
 	t_check_int(goro_count(), ==, 4);
 	return 0;
 }

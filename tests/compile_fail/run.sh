@@ -6,22 +6,9 @@
 # compile without a warning. Writes a line per case and compiler to libcheck's TAP file for tests/driver.
 set -eu
 top=${top_srcdir:-$(dirname "$0")/../..}
-tap=${CK_TAP_LOG_FILE_NAME:-/dev/null}
-: >"$tap"
+. "$top/tests/tap.sh"
 tmp=$(mktemp)
 trap 'rm -f "$tmp"' EXIT
-n=0
-status=0
-
-# report ok|"not ok" name message
-report() {
-	n=$((n + 1))
-	echo "$1 $n - $2: $3" >>"$tap"
-	[ "$1" = ok ] && return
-	status=1
-	echo "$1 - $2: $3"
-	cat "$tmp"
-}
 
 # kind COMPILER: gcc or clang
 kind() {
@@ -43,14 +30,14 @@ try() {
 	case $(basename "$case") in
 	ok_*)
 		if [ $compiled = no ] || [ -s "$tmp" ]; then
-			report "not ok" "$name" "must compile without a warning"
+			report "not ok" "$name" "must compile without a warning" "$tmp"
 		else
 			report ok "$name" Passed
 		fi
 		return ;;
 	esac
 	if [ $compiled = yes ]; then
-		report "not ok" "$name" "must not compile"
+		report "not ok" "$name" "must not compile" "$tmp"
 		return
 	fi
 	sed -nE "s|^/\* EXPECT(-$k)?: (.*) \*/.*|\2|p" "$case" >"$tmp.expect"
@@ -61,7 +48,7 @@ try() {
 	done <"$tmp.expect"
 	rm -f "$tmp.expect"
 	if [ -n "$missing" ]; then
-		report "not ok" "$name" "the message does not match: $missing"
+		report "not ok" "$name" "the message does not match: $missing" "$tmp"
 	else
 		report ok "$name" Passed
 	fi
@@ -91,6 +78,4 @@ for c in "$(dirname "$0")"/*.cc; do
 		case $c in */ok_*) try "$c" "$compiler" -std=c++20 -fno-rtti ;; esac
 	done <"$tmp.cxx"
 done
-echo "$n cases"
-[ $n -gt 0 ] || { echo "no cases found"; status=1; }
-exit $status
+finish 1 cases

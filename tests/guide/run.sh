@@ -13,24 +13,12 @@ set -eu
 LC_ALL=C
 export LC_ALL
 top=${top_srcdir:-$(dirname "$0")/../..}
-tap=${CK_TAP_LOG_FILE_NAME:-/dev/null}
-: >"$tap"
+. "$top/tests/tap.sh"
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-n=0
-status=0
 # To leak a goroutine is what some of the guide's show.
 asan_guide="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
 asan_classics=${ASAN_OPTIONS:-}
-
-# report ok|"not ok" name message
-report() {
-	n=$((n + 1))
-	echo "$1 $n - $2: $3" >>"$tap"
-	[ "$1" = ok ] && return
-	status=1
-	echo "$1 - $2: $3"
-}
 
 # directive WORD FILE: what follows "# WORD" there, "yes" if nothing does
 directive() {
@@ -89,6 +77,4 @@ for c in "$top"/examples/guide/*.c "$top"/examples/classics/*.c; do
 		fi
 	done
 done
-echo "$n runs"
-[ $n -ge 100 ] || { echo "found only $n"; status=1; }
-exit $status
+finish 100 runs

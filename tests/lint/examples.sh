@@ -8,22 +8,9 @@
 set -eu
 top=${top_srcdir:-$(dirname "$0")/../..}
 CC=${CC:-cc}
-tap=${CK_TAP_LOG_FILE_NAME:-/dev/null}
-: >"$tap"
+. "$top/tests/tap.sh"
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-n=0
-status=0
-
-# report ok|"not ok" name message
-report() {
-	n=$((n + 1))
-	echo "$1 $n - $2: $3" >>"$tap"
-	[ "$1" = ok ] && return
-	status=1
-	echo "$1 - $2: $3"
-	cat "$tmp/out"
-}
 
 for f in "$top"/man/*.[37]; do
 	awk -v stem="$tmp/$(basename "$f")" '
@@ -48,18 +35,16 @@ esac
 for c in "$tmp"/*.c; do
 	name=$(basename "$c" .c)
 	if ! $CC -std=gnu11 -O2 -Wall -Wextra -Wshadow -Werror -pthread -I"$top/include" -c "$c" -o "$tmp/$name.o" >"$tmp/out" 2>&1; then
-		report "not ok" "$name" "does not compile"
+		report "not ok" "$name" "does not compile" "$tmp/out"
 	elif [ $run = no ]; then
 		report ok "$name" "compiled"
 	elif ! ./libtool --quiet --tag=CC --mode=link $CC -pthread -no-install "$tmp/$name.o" lib/libgoro.la -o "$tmp/$name" \
 		>"$tmp/out" 2>&1; then
-		report "not ok" "$name" "does not link"
+		report "not ok" "$name" "does not link" "$tmp/out"
 	elif ! timeout 60 "$tmp/$name" >"$tmp/out" 2>&1 </dev/null; then
-		report "not ok" "$name" "does not return 0"
+		report "not ok" "$name" "does not return 0" "$tmp/out"
 	else
 		report ok "$name" Passed
 	fi
 done
-echo "$n programs"
-[ $n -ge 15 ] || { echo "found only $n programs"; status=1; }
-exit $status
+finish 15 programs

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * attached.c: a program for debuggers, see gdb_attach.sh. Four goroutines compute on one processor, so that all but one are stopped in the signal handler; others
- * use a channel, timers and a socket. It writes "running" when that is so, goes on until standard input ends, and writes "right" if every result was.
- * With the argument "abort" it calls abort() instead of waiting.
+ * attached.c: a program for debuggers, see gdb_attach.sh. Four goroutines compute on one processor, so that all but one
+ * are stopped in the signal handler; others use a channel, timers and a socket. It writes "running" when that is so,
+ * goes on until standard input ends, and writes "right" if every result was. With the argument "abort" it calls abort()
+ * instead of waiting.
  */
 #include <goro.h>
 #include <stdint.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check_race.c: the signal and the observer meet the runtime itself, again and again: cheap calls under shortest slices (hazard 5), many short runs (hazard 6, found
- * in 2 to 7 % of runs), and processors taken back and not lost (hazard 11, one hang in 80 short runs). A lost processor or goroutine shows as a hang.
+ * check_race.c: the signal and the observer meet the runtime itself, again and again: cheap calls under shortest slices
+ * (hazard 5), many short runs (hazard 6, found in 2 to 7 % of runs), and processors taken back and not lost (hazard 11,
+ * one hang in 80 short runs). A lost processor or goroutine shows as a hang.
  */
 #define _GNU_SOURCE
 #include <goro.h>
@@ -239,11 +240,10 @@ static int brief_main(void *arg)
 
 START_TEST(many_short_runs_end_with_nothing_lost)
 {
-	static const unsigned procs[] = { 1, 2, 8 };
 	uint64_t seed = t_seed() + (uint64_t)_i;
 
 	for (long n = t_scaled(80); n > 0; n--, seed++)
-		pre_run(procs[_i], n % 2 ? PRE_SHORT : 300, brief_main, &seed);
+		pre_run(api_procs[_i], n % 2 ? PRE_SHORT : 300, brief_main, &seed);
 }
 END_TEST
 

@@ -209,8 +209,8 @@ static int occurrences(const char *what)
 }
 
 /*
- * For each of n goroutines: what is wrong, whose it is, a frame of it, and who made it. There may be more reports, of others: a mutex is counted for its thread,
- * so whoever switches there while its owner is parked is told of as well.
+ * For each of n goroutines: what is wrong, whose it is, a frame of it, and who made it. There may be more reports, of
+ * others: a mutex is counted for its thread, so whoever switches there while its owner is parked is told of as well.
  */
 static void expect_reports(int n, const char *what, const char *who, const char *frame)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check_slow_malloc.c: the runtime needs no lock that a stopped goroutine may hold (hazard 7). This program brings its own malloc(), with one lock
- * for all (one_lock.c): whoever holds it and is stopped holds up everybody who allocates. The runtime must not be among them: goroutines start, channels, timers,
- * sockets and the observer go on.
+ * check_slow_malloc.c: the runtime needs no lock that a stopped goroutine may hold (hazard 7). This program brings its
+ * own malloc(), with one lock for all (one_lock.c): whoever holds it and is stopped holds up everybody who allocates.
+ * The runtime must not be among them: goroutines start, channels, timers, sockets and the observer go on.
  */
 #define _GNU_SOURCE
 #include <goro.h>

@@ -2,12 +2,13 @@
 /*
  * pre.h: what the programs of tests/preempt share. They are black-box: public headers only.
  *
- * Slices are down to 100 us (GORO_SLICE_US), so that whatever preemption can break it meets often. Where a comment
- * says "hazard n", the numbers are: 1 a switch inside malloc, 2 errno and thread-local variables, 3 the signal stack, 4 nested signals, 5 calls of goro
- * raced by the signal, 6 loads moved over locks, 7 the runtime needing a lock that a stopped goroutine holds, 8 a stopped holder of a pthread mutex, 9 libraries that
- * are not reentrant, 10 unannounced blocking calls, 11 a processor lost between signal and retake, 12 floating point and vector registers, 13 small
- * stacks, 15 fork, exec and exit, 16 signals that stop or broadcast, 17 too many threads, 18 signals that the program owns, 19 C++ exceptions. (14, 20 and 21 are
- * kinds of builds and faults, not programs of this folder.)
+ * Slices are down to 100 us (GORO_SLICE_US), so that whatever preemption can break it meets often. Where a comment says
+ * "hazard n", the numbers are: 1 a switch inside malloc, 2 errno and thread-local variables, 3 the signal stack, 4
+ * nested signals, 5 calls of goro raced by the signal, 6 loads moved over locks, 7 the runtime needing a lock that a
+ * stopped goroutine holds, 8 a stopped holder of a pthread mutex, 9 libraries that are not reentrant, 10 unannounced
+ * blocking calls, 11 a processor lost between signal and retake, 12 floating point and vector registers, 13 small
+ * stacks, 15 fork, exec and exit, 16 signals that stop or broadcast, 17 too many threads, 18 signals that the program
+ * owns, 19 C++ exceptions. (14, 20 and 21 are kinds of builds and faults, not programs of this folder.)
  */
 #ifndef PRE_H
 #define PRE_H
@@ -84,9 +85,11 @@ void pre_hog(const int *stop);
 void pre_counter(const int *stop, long *rounds);
 
 /*
- * Work of tens of milliseconds whose result depends on seed alone. pre_agree() does it on n plain threads at once with seeds 0 to n - 1, then in n goroutines on one
- * processor, and on two, or on the numbers of them in GORO_TEST_PROCS ("1 2 8"; then more than n), with shortest slices; the results must be the same, and goroutines must have been preempted in it. Where work is cut short, goroutines do it
- * as often as that takes (pre_unseen()); work that parks must compute for more than a slice between two calls now and then.
+ * Work of tens of milliseconds whose result depends on seed alone. pre_agree() does it on n plain threads at once with
+ * seeds 0 to n - 1, then in n goroutines on one processor, and on two, or on the numbers of them in GORO_TEST_PROCS ("1
+ * 2 8"; then more than n), with shortest slices; the results must be the same, and goroutines must have been preempted
+ * in it. Where work is cut short, goroutines do it as often as that takes (pre_unseen()); work that parks must compute
+ * for more than a slice between two calls now and then.
  */
 typedef uint64_t (*pre_job)(uint64_t seed);
 void pre_agree(pre_job job, int n);

@@ -4,9 +4,10 @@
  *
  *	tests/stress/soak [-m MINUTES] [-p PROCS] [-s SEED]		20 minutes, up to twice as many processors as CPUs, a random seed
  *
- * At work: goroutines that compute, with and without malloc() and stdio; that block their threads in read(2), nanosleep(2), pthread mutexes and announced calls;
- * pairs that talk over sockets, pairs that pass a ball through channels, sleepers, storms of short ones; one that changes the number of processors; and from
- * outside, signals to random threads and to the process. Slices are those of the library, 10 ms, or GORO_SLICE_US.
+ * At work: goroutines that compute, with and without malloc() and stdio; that block their threads in read(2),
+ * nanosleep(2), pthread mutexes and announced calls; pairs that talk over sockets, pairs that pass a ball through
+ * channels, sleepers, storms of short ones; one that changes the number of processors; and from outside, signals to
+ * random threads and to the process. Slices are those of the library, 10 ms, or GORO_SLICE_US.
  *
  * A line every ten seconds, and at the end a verdict. It fails, with exit status 1, if
  *   - a wake-up is lost: an actor makes no step for STUCK seconds (then all goroutines are dumped), or at the end somebody does not come home;

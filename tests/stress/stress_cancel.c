@@ -231,17 +231,15 @@ START_TEST(a_storm_of_cancellations_loses_no_byte)
 {
 	uint64_t seed = t_seed() + (uint64_t)_i;
 
-	api_run_procs(api_stress_procs[_i], storm_main, &seed);
+	api_run_procs(api_procs[_i], storm_main, &seed);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("stress: cancel");
-	TCase *tc = tcase_create("storm");
+	TCase *tc = t_case(s, "storm", api_stress_limit());
 
-	tcase_set_timeout(tc, 60 + 2 * (double)api_stress_ns() / 1e9);
 	tcase_add_loop_test(tc, a_storm_of_cancellations_loses_no_byte, 0, 3);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

@@ -165,17 +165,15 @@ START_TEST(channels_lose_nothing_and_keep_order)
 {
 	int alone = _i / 3;
 
-	api_run_procs(api_stress_procs[_i % 3], channels_main, &alone);
+	api_run_procs(api_procs[_i % 3], channels_main, &alone);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("stress: channels");
-	TCase *tc = tcase_create("crowds");
+	TCase *tc = t_case(s, "crowds", api_stress_limit());
 
-	tcase_set_timeout(tc, 60 + 2 * (double)api_stress_ns() / 1e9);
 	tcase_add_loop_test(tc, channels_lose_nothing_and_keep_order, 0, 6);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

@@ -12,13 +12,13 @@
 
 #define PATIENCE (API_PATIENCE + (int)(api_stress_ns() / GORO_MILLISECOND))
 
-enum { ACTORS = 8, SLOTS = 4 };
+enum { ACTORS = 8, THREADS = 2, SLOTS = 4 };
 
 static struct {
 	struct goro_mutex mu;
 	struct goro_context *ctx;
 } slot[SLOTS];
-static uint32_t running, funcs, ran;
+static uint32_t funcs, ran; /* atomic */
 static int64_t until;
 
 static void counts(void *arg)
@@ -98,40 +98,26 @@ static void round_of(uint64_t *rng)
 	goro_context_unref(c);
 }
 
-static void actor(uint64_t seed)
+static void actor(void *arg, int who)
 {
+	uint64_t rng = t_seed() + (uint64_t)who * 1001;
+
+	(void)arg;
 	while (goro_now() < until) {
 		for (int i = 0; i < 10; i++)
-			round_of(&seed);
+			round_of(&rng);
 		goro_yield();
 	}
-	__atomic_add_fetch(&running, -1u, __ATOMIC_SEQ_CST);
-}
-
-static void *actor_thread(void *arg)
-{
-	actor((uint64_t)(uintptr_t)arg);
-	return NULL;
 }
 
 static int stress_main(void *arg)
 {
-	uint64_t seed = t_seed();
-	pthread_t th[2];
-
 	(void)arg;
 	until = goro_after(api_stress_ns());
-	running = ACTORS + 2;
 	funcs = ran = 0;
 	for (int i = 0; i < SLOTS; i++)
 		slot[i].ctx = goro_context_with_cancel(goro_context_background());
-	for (int i = 0; i < ACTORS; i++)
-		GORO_GO(actor, t_rand(&seed));
-	for (int i = 0; i < 2; i++)
-		th[i] = api_thread(actor_thread, (void *)(uintptr_t)t_rand(&seed));
-	t_eventually(__atomic_load_n(&running, __ATOMIC_SEQ_CST) == 0, PATIENCE);
-	for (int i = 0; i < 2; i++)
-		api_join(th[i]);
+	api_crowd(ACTORS, THREADS, actor, NULL);
 	for (int i = 0; i < SLOTS; i++)
 		goro_context_unref(slot[i].ctx);
 	t_eventually(__atomic_load_n(&ran, __ATOMIC_SEQ_CST) == funcs, PATIENCE);
@@ -141,17 +127,15 @@ static int stress_main(void *arg)
 
 START_TEST(cancel_meets_timeout_meets_children)
 {
-	api_run_procs(api_stress_procs[_i], stress_main, NULL);
+	api_run_procs(api_procs[_i], stress_main, NULL);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("stress context");
-	TCase *tc = tcase_create("context");
+	TCase *tc = t_case(s, "context", api_stress_limit());
 
-	suite_add_tcase(s, tc);
-	tcase_set_timeout(tc, 60 + 3.0 * (double)api_stress_ns() / 1e9);
 	tcase_add_loop_test(tc, cancel_meets_timeout_meets_children, 0, 3);
 	return t_main(s);
 }

@@ -214,7 +214,7 @@ START_TEST(every_question_gets_its_answer)
 	struct shop s = { .seed = t_seed() + (uint64_t)_i };
 	int fds = api_fds();
 
-	api_run_procs(api_stress_procs[_i], shop_main, &s);
+	api_run_procs(api_procs[_i], shop_main, &s);
 	t_check_int(api_fds(), ==, fds);
 }
 END_TEST
@@ -258,7 +258,7 @@ START_TEST(the_runtime_stops_with_io_in_flight)
 	int fds = api_fds();
 	uint64_t seed = t_seed();
 
-	cfg.maxprocs = api_stress_procs[_i];
+	cfg.maxprocs = api_procs[_i];
 	while (goro_now() < end) {
 		seed++;
 		for (int i = 0; i < CLIENTS; i++)
@@ -274,11 +274,9 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("stress: mixed");
-	TCase *tc = tcase_create("shop");
+	TCase *tc = t_case(s, "shop", api_stress_limit());
 
-	tcase_set_timeout(tc, 60 + 2 * (double)api_stress_ns() / 1e9);
 	tcase_add_loop_test(tc, every_question_gets_its_answer, 0, 3);
 	tcase_add_loop_test(tc, the_runtime_stops_with_io_in_flight, 0, 3);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

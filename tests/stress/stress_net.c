@@ -208,7 +208,7 @@ START_TEST(rude_connections_leave_nothing_behind)
 	struct town t = { .seed = t_seed() + (uint64_t)_i };
 	int fds = api_fds();
 
-	api_run_procs(api_stress_procs[_i], town_main, &t);
+	api_run_procs(api_procs[_i], town_main, &t);
 	t_check_int(api_fds(), ==, fds);
 }
 END_TEST
@@ -260,7 +260,7 @@ START_TEST(close_under_calls_at_any_moment)
 	struct town t = { .seed = t_seed() + 50 + (uint64_t)_i };
 	int fds = api_fds();
 
-	api_run_procs(api_stress_procs[_i], close_main, &t);
+	api_run_procs(api_procs[_i], close_main, &t);
 	t_check_int(api_fds(), ==, fds);
 }
 END_TEST
@@ -268,11 +268,9 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("stress: net");
-	TCase *tc = tcase_create("town");
+	TCase *tc = t_case(s, "town", api_stress_limit());
 
-	tcase_set_timeout(tc, 60 + 2 * (double)api_stress_ns() / 1e9);
 	tcase_add_loop_test(tc, rude_connections_leave_nothing_behind, 0, 3);
 	tcase_add_loop_test(tc, close_under_calls_at_any_moment, 0, 3);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

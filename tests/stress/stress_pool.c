@@ -25,7 +25,6 @@ struct arena {
 	long made, destroyed; /* atomic */
 	int64_t end;
 	uint64_t seed;
-	struct goro_waitgroup wg;
 };
 
 static void *make(void *arg)
@@ -55,8 +54,9 @@ static void use(struct object *o, int who, uint64_t x)
 	o->check = o->sum ^ o->n;
 }
 
-static void actor(struct arena *a, int who)
+static void actor(void *arg, int who)
 {
+	struct arena *a = arg;
 	uint64_t rng = a->seed + (uint64_t)who * 1001;
 	struct object *held[HELD];
 	unsigned n = 0;
@@ -77,29 +77,14 @@ static void actor(struct arena *a, int who)
 		held[n - 1]->owner = 0;
 		goro_pool_put(&a->pool, held[n - 1]);
 	}
-	goro_waitgroup_done(&a->wg);
-}
-
-static void *actor_thread(void *arg)
-{
-	actor(arg, 1000 + (int)((uintptr_t)&arg >> 12 & 0xffff));
-	return NULL;
 }
 
 static int arena_main(void *arg)
 {
 	struct arena *a = arg;
-	pthread_t t[THREADS];
 
 	a->end = goro_after(api_stress_ns());
-	goro_waitgroup_add(&a->wg, ACTORS + THREADS);
-	for (int i = 0; i < THREADS; i++)
-		t[i] = api_thread(actor_thread, a);
-	for (int i = 0; i < ACTORS; i++)
-		t_check_int(GORO_GO(actor, a, i + 1), ==, 0);
-	t_check_int(goro_waitgroup_wait(&a->wg, GORO_FOREVER), ==, 0);
-	for (int i = 0; i < THREADS; i++)
-		api_join(t[i]);
+	api_crowd(ACTORS, THREADS, actor, a);
 	goro_pool_fini(&a->pool);
 	t_check_int(a->made, ==, a->destroyed);
 	return 0;
@@ -110,17 +95,15 @@ START_TEST(an_object_has_one_owner_and_none_is_lost)
 	struct arena a = { .seed = t_seed() + (uint64_t)_i };
 
 	a.pool = (struct goro_pool)GORO_POOL_INIT(make, destroy, &a);
-	api_run_procs(api_stress_procs[_i], arena_main, &a);
+	api_run_procs(api_procs[_i], arena_main, &a);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("stress: pool");
-	TCase *tc = tcase_create("arena");
+	TCase *tc = t_case(s, "arena", api_stress_limit());
 
-	tcase_set_timeout(tc, 60 + 2 * (double)api_stress_ns() / 1e9);
 	tcase_add_loop_test(tc, an_object_has_one_owner_and_none_is_lost, 0, 3);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

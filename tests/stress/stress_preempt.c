@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stress_preempt.c: everything that preemption has to live with, at once: goroutines that compute, allocate, print, block their threads, announce that, wait for
- * sockets and timers, are bound to threads, start storms of others, while the number of processors changes and signals come from outside. Each actor does
- * rounds; none may wait for its next one much longer than some slices. Then the same, cut off in the middle, and started again.
+ * stress_preempt.c: everything that preemption has to live with, at once: goroutines that compute, allocate, print,
+ * block their threads, announce that, wait for sockets and timers, are bound to threads, start storms of others, while
+ * the number of processors changes and signals come from outside. Each actor does rounds; none may wait for its next
+ * one much longer than some slices. Then the same, cut off in the middle, and started again.
  */
 #define _GNU_SOURCE
 #include <goro.h>
@@ -400,7 +401,7 @@ START_TEST(everybody_gets_on_and_nothing_is_lost)
 		t_check(signal(SIGURG, sigurg) != SIG_ERR);
 	open_play(&p, t_seed() + (uint64_t)_i);
 	p.end = goro_after(api_stress_ns());
-	pre_run(api_stress_procs[_i], slices[_i], play_main, &p);
+	pre_run(api_procs[_i], slices[_i], play_main, &p);
 	fclose(p.out);
 	close_play(&p);
 	t_check_int(api_fds(), ==, fds);
@@ -432,7 +433,7 @@ START_TEST(the_runtime_stops_in_the_middle_of_it)
 
 		t_check(p != NULL);
 		open_play(p, seed);
-		pre_config(&cfg, api_stress_procs[_i], i % 2 ? PRE_SHORT : 1000);
+		pre_config(&cfg, api_procs[_i], i % 2 ? PRE_SHORT : 1000);
 		t_check_int(goro_run(&cfg, cut_main, p), ==, 3);
 		close(fileno(p->out)); /* not fclose(): whoever was cut off may hold its lock */
 		close_play(p);
@@ -444,11 +445,9 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("stress: preemption");
-	TCase *tc = tcase_create("play");
+	TCase *tc = t_case(s, "play", api_stress_limit());
 
-	tcase_set_timeout(tc, 60 + 2 * (double)api_stress_ns() / 1e9);
 	tcase_add_loop_test(tc, everybody_gets_on_and_nothing_is_lost, 0, 3);
 	tcase_add_loop_test(tc, the_runtime_stops_in_the_middle_of_it, 0, 3);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

@@ -139,7 +139,7 @@ START_TEST(random_trees_of_goroutines_grow_and_are_gone)
 {
 	struct tree t = { .seed = t_seed() + (uint64_t)_i };
 
-	api_run_procs(api_stress_procs[_i], tree_main, &t);
+	api_run_procs(api_procs[_i], tree_main, &t);
 }
 END_TEST
 
@@ -161,7 +161,7 @@ START_TEST(the_runtime_stops_at_any_moment)
 	int64_t end = goro_after(api_stress_ns());
 	struct goro_config cfg = GORO_CONFIG_INIT;
 
-	cfg.maxprocs = api_stress_procs[_i];
+	cfg.maxprocs = api_procs[_i];
 	for (uint64_t n = 0; goro_now() < end; n++) {
 		/* Static: a goroutine may be cut off anywhere, but its memory stays. */
 		static struct tree t;
@@ -176,11 +176,9 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("stress: scheduler");
-	TCase *tc = tcase_create("trees");
+	TCase *tc = t_case(s, "trees", api_stress_limit());
 
-	tcase_set_timeout(tc, 60 + 2 * (double)api_stress_ns() / 1e9);
 	tcase_add_loop_test(tc, random_trees_of_goroutines_grow_and_are_gone, 0, 3);
 	tcase_add_loop_test(tc, the_runtime_stops_at_any_moment, 0, 3);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

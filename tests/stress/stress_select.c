@@ -28,7 +28,6 @@ struct arena {
 	long chosen, timeouts; /* atomic */
 	int64_t end;
 	uint64_t seed;
-	struct goro_waitgroup wg;
 };
 
 static void enter(struct arena *a, int chan, int sent, uint64_t v)
@@ -102,8 +101,9 @@ static void one_plain(struct arena *a, uint64_t *rng)
 		goro_yield();
 }
 
-static void actor(struct arena *a, int who)
+static void actor(void *arg, int who)
 {
+	struct arena *a = arg;
 	uint64_t rng = a->seed + (uint64_t)who * 1001;
 
 	while (goro_now() < a->end)
@@ -111,29 +111,14 @@ static void actor(struct arena *a, int who)
 			one_select(a, &rng);
 		else
 			one_plain(a, &rng);
-	goro_waitgroup_done(&a->wg);
-}
-
-static void *actor_thread(void *arg)
-{
-	actor(arg, 100);
-	return NULL;
 }
 
 static int arena_main(void *arg)
 {
 	struct arena *a = arg;
-	pthread_t t[THREADS];
 
 	a->end = goro_after(api_stress_ns());
-	goro_waitgroup_add(&a->wg, ACTORS + THREADS);
-	for (int i = 0; i < THREADS; i++)
-		t[i] = api_thread(actor_thread, a);
-	for (int i = 0; i < ACTORS; i++)
-		t_check_int(GORO_GO(actor, a, i), ==, 0);
-	t_check_int(goro_waitgroup_wait(&a->wg, GORO_FOREVER), ==, 0);
-	for (int i = 0; i < THREADS; i++)
-		api_join(t[i]);
+	api_crowd(ACTORS, THREADS, actor, a);
 	t_check(a->chosen > 0 && a->timeouts > 0);
 	for (int i = 0; i < CHANNELS; i++) {
 		struct book *b = &a->books[i];
@@ -155,17 +140,15 @@ START_TEST(selects_lose_and_double_nothing)
 
 	for (int i = 0; i < CHANNELS; i++)
 		a.c[i] = goro_chan_new(sizeof(uint64_t), caps[i]);
-	api_run_procs(api_stress_procs[_i], arena_main, &a);
+	api_run_procs(api_procs[_i], arena_main, &a);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("stress: select");
-	TCase *tc = tcase_create("arena");
+	TCase *tc = t_case(s, "arena", api_stress_limit());
 
-	tcase_set_timeout(tc, 60 + 2 * (double)api_stress_ns() / 1e9);
 	tcase_add_loop_test(tc, selects_lose_and_double_nothing, 0, 3);
-	suite_add_tcase(s, tc);
 	return t_main(s);
 }

@@ -42,7 +42,6 @@ static struct {
 
 	struct goro_chan *c, *d; /* without a buffer and with one */
 	long in, taken;		 /* atomic: tickets */
-	uint32_t running;	 /* atomic: actors */
 	int64_t until;
 } w;
 
@@ -271,20 +270,15 @@ static void forks_and_joins(uint64_t *rng)
 
 /* ---- the actors ------------------------------------------------------------------------------------------------- */
 
-static void actor(uint64_t seed)
+static void actor(void *arg, int who)
 {
 	static void (*const acts[])(uint64_t *rng) = { moves, moves, moves, audits, borrows, borrows, puts_up, takes_down, communicates,
 						       sends_or_receives, asks_once, forks_and_joins };
+	uint64_t rng = t_seed() + (uint64_t)who * 1001;
 
+	(void)arg;
 	while (goro_now() < w.until)
-		acts[api_below(&seed, sizeof acts / sizeof acts[0])](&seed);
-	__atomic_add_fetch(&w.running, -1u, __ATOMIC_SEQ_CST);
-}
-
-static void *actor_thread(void *arg)
-{
-	actor((uint64_t)(uintptr_t)arg);
-	return NULL;
+		acts[api_below(&rng, sizeof acts / sizeof acts[0])](&rng);
 }
 
 /* When all have gone, every object is as it was, and every ticket is accounted for. */
@@ -309,23 +303,13 @@ static void settle(void)
 
 static int stress_main(void *arg)
 {
-	uint64_t seed = t_seed();
-	pthread_t th[THREADS];
-
 	(void)arg;
 	memset(&w, 0, sizeof w);
 	w.sem = (struct goro_semaphore)GORO_SEMAPHORE_INIT(TOKENS);
 	w.c = goro_chan_new(sizeof(int), 0);
 	w.d = goro_chan_new(sizeof(int), 2);
 	w.until = goro_after(api_stress_ns());
-	w.running = ACTORS + THREADS;
-	for (int i = 0; i < ACTORS; i++)
-		t_check_int(GORO_GO(actor, t_rand(&seed)), ==, 0);
-	for (int i = 0; i < THREADS; i++)
-		th[i] = api_thread(actor_thread, (void *)(uintptr_t)t_rand(&seed));
-	t_eventually(__atomic_load_n(&w.running, __ATOMIC_SEQ_CST) == 0, 2 * PATIENCE);
-	for (int i = 0; i < THREADS; i++)
-		api_join(th[i]);
+	api_crowd(ACTORS, THREADS, actor, NULL);
 	t_eventually(goro_count() == 1, PATIENCE); /* those that run a timeout, or were about to end */
 	settle();
 	return 0;
@@ -333,17 +317,15 @@ static int stress_main(void *arg)
 
 START_TEST(everything_that_waits_goes_on_and_nothing_is_lost)
 {
-	api_run_procs(api_stress_procs[_i], stress_main, NULL);
+	api_run_procs(api_procs[_i], stress_main, NULL);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("stress sync");
-	TCase *tc = tcase_create("sync");
+	TCase *tc = t_case(s, "sync", 60 + api_stress_limit());
 
-	suite_add_tcase(s, tc);
-	tcase_set_timeout(tc, 120 + 3.0 * (double)api_stress_ns() / 1e9);
 	tcase_add_loop_test(tc, everything_that_waits_goes_on_and_nothing_is_lost, 0, 3);
 	return t_main(s);
 }

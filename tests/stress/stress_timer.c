@@ -44,11 +44,11 @@ static uint32_t calls(struct call *c)
 }
 
 
-enum { TIMERS = 6, ACTORS = 8 };
+enum { TIMERS = 6, ACTORS = 8, THREADS = 2 };
 
 static struct goro_timer *shared[TIMERS];
 static struct goro_ticker *ticking;
-static uint32_t started, running; /* of the function */
+static uint32_t started; /* calls of the function; atomic */
 static int64_t until;
 
 static void counts(void *arg)
@@ -139,49 +139,35 @@ static void func_round(uint64_t *rng)
 	goro_chan_free(c.done);
 }
 
-static void actor(uint64_t seed)
+static void actor(void *arg, int who)
 {
+	uint64_t rng = t_seed() + (uint64_t)who * 1001;
+
+	(void)arg;
 	while (goro_now() < until) {
-		switch (api_below(&seed, 3)) {
+		switch (api_below(&rng, 3)) {
 		case 0:
-			owner_round(&seed);
+			owner_round(&rng);
 			break;
 		case 1:
-			func_round(&seed);
+			func_round(&rng);
 			break;
 		default:
 			for (int i = 0; i < 20; i++)
-				shared_round(&seed);
+				shared_round(&rng);
 		}
 		goro_yield();
 	}
-	__atomic_add_fetch(&running, -1u, __ATOMIC_SEQ_CST);
-}
-
-static void *actor_thread(void *arg)
-{
-	actor((uint64_t)(uintptr_t)arg);
-	return NULL;
 }
 
 static int stress_main(void *arg)
 {
-	uint64_t seed = t_seed();
-	pthread_t th[2];
-
 	(void)arg;
 	until = goro_after(api_stress_ns());
-	running = ACTORS + 2;
 	for (int i = 0; i < TIMERS; i++)
 		shared[i] = i % 3 == 0 ? goro_timer_func(1000, counts, NULL) : timer(1000);
 	ticking = goro_ticker_new(10000);
-	for (int i = 0; i < ACTORS; i++)
-		GORO_GO(actor, t_rand(&seed));
-	for (int i = 0; i < 2; i++)
-		th[i] = api_thread(actor_thread, (void *)(uintptr_t)t_rand(&seed));
-	t_eventually(__atomic_load_n(&running, __ATOMIC_SEQ_CST) == 0, PATIENCE);
-	for (int i = 0; i < 2; i++)
-		api_join(th[i]);
+	api_crowd(ACTORS, THREADS, actor, NULL);
 	for (int i = 0; i < TIMERS; i++)
 		goro_timer_free(shared[i]);
 	goro_ticker_free(ticking);
@@ -190,17 +176,15 @@ static int stress_main(void *arg)
 
 START_TEST(stops_and_resets_meet_the_firing)
 {
-	api_run_procs(api_stress_procs[_i], stress_main, NULL);
+	api_run_procs(api_procs[_i], stress_main, NULL);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("stress timer");
-	TCase *tc = tcase_create("timer");
+	TCase *tc = t_case(s, "timer", api_stress_limit());
 
-	suite_add_tcase(s, tc);
-	tcase_set_timeout(tc, 60 + 3.0 * (double)api_stress_ns() / 1e9);
 	tcase_add_loop_test(tc, stops_and_resets_meet_the_firing, 0, 3);
 	return t_main(s);
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * check_epoll: the epoll backend alone, as check_ring does it: a P that is polled by hand, and this thread's proxy as the
- * goroutine that waits.
- */
+/* check_epoll: the epoll backend alone; see backend.h. */
 #ifndef _GNU_SOURCE
 # define _GNU_SOURCE 1
 #endif
@@ -10,26 +7,17 @@
 #include "epoll.h"
 
 #include <errno.h>
-#include <goro/time.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "atomic.h"
-#include "clock.h"
-#include "m.h"
-#include "netpoll.h"
 #include "op.h"
-#include "p.h"
 #include "probe.h"
 #include "sys.h"
-#include "t.h"
 
-static struct p p, q;
-static struct m *m;
+#define BACKEND goro__epoll
+#include "backend.h"
+
+static struct p q;
 
 static void begin_with(const char *off)
 {
@@ -71,16 +59,6 @@ static void forget(struct op *op)
 	goro__lock(&e->lock);
 	goro__fd_unlink(op);
 	goro__unlock(&e->lock);
-}
-
-static void pair(int s[2])
-{
-	t_check_int(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s), ==, 0);
-}
-
-static void put(int fd, char c)
-{
-	t_check_int(write(fd, &c, 1), ==, 1);
 }
 
 START_TEST(a_wait_ends_when_the_descriptor_is_ready)
@@ -191,58 +169,23 @@ END_TEST
 START_TEST(a_wake_before_the_wait_ends_the_wait)
 {
 	begin_with(_i ? "epoll-pwait2" : "");
-	for (int i = 0; i < 100; i++) {
-		goro__epoll.wake(&p);
-		t_check_int(goro__epoll.poll(m, &p, GORO_FOREVER), ==, 0);
-	}
+	wake_then_wait();
 	end();
 }
 END_TEST
 
-static uint32_t asked, stop; /* atomic */
-
-static void *waker(void *arg)
-{
-	uint32_t seen = 0;
-
-	(void)arg;
-	while (!load_acq(&stop))
-		if (load_acq(&asked) != seen) {
-			seen++;
-			goro__epoll.wake(&p);
-		}
-	return NULL;
-}
-
 START_TEST(a_wake_from_another_thread_is_never_lost)
 {
-	long n = t_scaled(3000);
-	pthread_t t;
-
 	begin_with("");
-	t_check_int(pthread_create(&t, NULL, waker, NULL), ==, 0);
-	for (long i = 0; i < n; i++) {
-		add_rlx(&asked, 1);
-		t_check_int(goro__epoll.poll(m, &p, GORO_FOREVER), ==, 0);
-	}
-	store_rel(&stop, 1);
-	pthread_join(t, NULL);
+	wait_for_a_thread();
 	end();
 }
 END_TEST
 
 START_TEST(a_wait_ends_at_its_deadline_and_not_before)
 {
-	int64_t t, until;
-
 	begin_with(_i ? "epoll-pwait2" : "");
-	for (int i = 0; i < 5; i++) {
-		until = goro__now() + 3 * GORO_MILLISECOND;
-		while ((t = goro__now()) < until)
-			t_check_int(goro__epoll.poll(m, &p, until), ==, 0);
-		t_check_int(t - until, <, 10 * GORO_SECOND);
-	}
-	t_check_int(goro__epoll.poll(m, &p, 1), ==, 0);
+	wait_until_deadlines();
 	end();
 }
 END_TEST

@@ -103,11 +103,7 @@ static int many_main(void *arg)
 
 START_TEST(thousands_are_woken_by_one_done)
 {
-	struct goro_config cfg = GORO_CONFIG_INIT;
-	static const unsigned procs[] = { 1, 2, 8 };
-
-	cfg.maxprocs = procs[_i];
-	t_check_int(goro_run(&cfg, many_main, NULL), ==, 0);
+	api_run_procs(api_procs[_i], many_main, NULL);
 }
 END_TEST
 

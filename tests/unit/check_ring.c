@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * check_ring: the io_uring backend alone. There is no scheduler: a P that nobody else knows is polled by hand, and the "goroutine"
- * that operations notify is this thread's proxy.
- */
+/* check_ring: the io_uring backend alone; see backend.h. */
 #ifndef _GNU_SOURCE
 # define _GNU_SOURCE 1
 #endif
@@ -10,29 +7,19 @@
 #include "ring.h"
 
 #include <errno.h>
-#include <goro/time.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "atomic.h"
-#include "clock.h"
-#include "m.h"
-#include "netpoll.h"
 #include "op.h"
-#include "p.h"
 #include "probe.h"
 #include "sys.h"
-#include "t.h"
+
+#define BACKEND goro__uring
+#include "backend.h"
 
 #define SETUP_COOP_TASKRUN (1u << 8)
 #define MANY 600 /* more than the submission queue holds */
-
-static struct p p;
-static struct m *m;
 
 /* What each way to wake needs to be switched off before it is the best, and the feature that it is itself; the last one is always there. */
 static const struct {
@@ -98,16 +85,6 @@ static int finish(struct op *op)
 		goro__uring.poll(m, &p, goro__now() + GORO_SECOND);
 	t_check_int(op->state, ==, OP_DONE);
 	return op->res;
-}
-
-static void pair(int s[2])
-{
-	t_check_int(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s), ==, 0);
-}
-
-static void put(int fd, char c)
-{
-	t_check_int(write(fd, &c, 1), ==, 1);
 }
 
 START_TEST(an_operation_completes_when_its_descriptor_is_ready)
@@ -194,55 +171,27 @@ START_TEST(a_wake_before_the_wait_ends_the_wait)
 	pair(s);
 	start_recv(&op, s[0], &c);
 	goro__uring.poll(m, &p, goro__now() + GORO_MILLISECOND); /* with an eventfd: arms its poll */
-	for (int i = 0; i < 100; i++) {
-		goro__uring.wake(&p);
-		t_check_int(goro__uring.poll(m, &p, GORO_FOREVER), ==, 0);
-	}
+	wake_then_wait();
 	end();
 }
 END_TEST
 
-static uint32_t asked, stop; /* atomic */
-
-static void *waker(void *arg)
-{
-	uint32_t seen = 0;
-
-	(void)arg;
-	while (!load_acq(&stop))
-		if (load_acq(&asked) != seen) {
-			seen++;
-			goro__uring.wake(&p);
-		}
-	return NULL;
-}
-
 START_TEST(a_wake_from_another_thread_is_never_lost)
 {
-	long n = t_scaled(3000);
 	struct op op;
-	pthread_t t;
 	char c;
 	int s[2];
 
 	begin_with(ways[_i].off);
 	pair(s);
 	start_recv(&op, s[0], &c);
-	t_check_int(pthread_create(&t, NULL, waker, NULL), ==, 0);
-	/* One wake for each wait: a lost one is a wait that does not end, which the watchdog tells. */
-	for (long i = 0; i < n; i++) {
-		add_rlx(&asked, 1);
-		t_check_int(goro__uring.poll(m, &p, GORO_FOREVER), ==, 0);
-	}
-	store_rel(&stop, 1);
-	pthread_join(t, NULL);
+	wait_for_a_thread();
 	end();
 }
 END_TEST
 
 START_TEST(a_wait_ends_at_its_deadline_and_not_before)
 {
-	int64_t t, until;
 	struct op op;
 	char c;
 	int s[2];
@@ -250,13 +199,7 @@ START_TEST(a_wait_ends_at_its_deadline_and_not_before)
 	begin_with(_i ? "io-uring-abs-timer" : "");
 	pair(s);
 	start_recv(&op, s[0], &c);
-	for (int i = 0; i < 5; i++) {
-		until = goro__now() + 3 * GORO_MILLISECOND;
-		while ((t = goro__now()) < until)
-			t_check_int(goro__uring.poll(m, &p, until), ==, 0);
-		t_check_int(t - until, <, 10 * GORO_SECOND);
-	}
-	t_check_int(goro__uring.poll(m, &p, 1), ==, 0);
+	wait_until_deadlines();
 	end();
 }
 END_TEST
