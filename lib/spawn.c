@@ -264,8 +264,8 @@ static inline void blank_g(struct g *g)
 	store_rlx(&g->token, TOKEN_NONE); /* a late notification may come now: I5 of park.c */
 	g->flags = 0;
 	g->has_cxx = 0;
-	store_rlx(&g->nopreempt, 0);
 	g->bound = 0;
+	store_rlx(&g->nopreempt, 0);
 	g->name[0] = 0;
 }
 
