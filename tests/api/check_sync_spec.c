@@ -251,7 +251,7 @@ static int f_panics(void *arg)
  * The next set begins between the last Done and the return of a Wait that slept. Should that Wait come to sleep later, or return sooner, for once, then
  * another one gets its chance.
  */
-static int adds_too_early(int thread)
+static _Noreturn void adds_too_early(int thread)
 {
 	for (;;) {
 		struct early {
@@ -272,13 +272,13 @@ static int adds_too_early(int thread)
 static int reused_before_wait_has_returned(void *arg)
 {
 	(void)arg;
-	return adds_too_early(0);
+	adds_too_early(0);
 }
 
 static int reused_before_a_thread_has_returned(void *arg)
 {
 	(void)arg;
-	return adds_too_early(1);
+	adds_too_early(1);
 }
 
 /* ---- Mutex ------------------------------------------------------------------------------------------------------- */
